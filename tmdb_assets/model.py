@@ -1,0 +1,142 @@
+"""Frozen values that travel between the layers, and nothing that acts.
+
+Words are those of the glossary in ARCHITECTURE.md. Durations are seconds; moments are UTC.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+OUTCOME_FORMAT = 1
+"""Version of a line of `outcomes.jsonl` and of `receipt.json`."""
+
+
+class OutcomeKind(StrEnum):
+    """How a URL ended."""
+
+    FETCHED = "fetched"
+    """Valid TMDB JSON is on disk."""
+    ABSENT = "absent"
+    """TMDB says that there is no such thing (404 or 410): an answer."""
+    FAILED = "failed"
+    """Given up for now; a later run tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One URL to download.
+
+    Attributes:
+        url: canonical, absolute, without credentials.
+        name: file name of its body without `.json`; stable between runs.
+    """
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one target ended in one run; a line of `outcomes.jsonl`.
+
+    Attributes:
+        status: last HTTP status, or None where no answer came.
+        reason: why, in one or a few words without data of the URL; empty for `fetched`.
+        attempts: requests that left for it in this run, redirects and refused ones too.
+        bytes: size of the stored body, 0 if none.
+        sha256: digest of the stored body in hex, empty if none.
+        etag: as the server sent it, empty if none.
+        sent_at: moment at which each request left, POSIX seconds, good to a microsecond.
+        seconds: duration of the last attempt from its permit to its last byte.
+    """
+
+    url: str
+    name: str
+    outcome: OutcomeKind
+    status: int | None
+    reason: str
+    attempts: int
+    bytes: int
+    sha256: str
+    etag: str
+    sent_at: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What TMDB knows the user by; its text shows in no `repr`.
+
+    Attributes:
+        secret: the token or key itself.
+        is_token: True for an API Read Access Token (sent as Bearer), False for a v3 key (sent as
+            the query parameter `api_key`).
+    """
+
+    secret: str = field(repr=False)
+    is_token: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the environment decides, checked; see `settings.from_environment`.
+
+    Attributes:
+        origins: `scheme://host[:port]` that may be asked; lines without an origin get the first.
+        requests_per_second: cap over any second, for everything that shares the limiter.
+        limiter: `file`, `file:/path` or a Redis address.
+        threads: requests in flight per run at most.
+        timeout_seconds: bound of one whole attempt, from its permit to its last byte.
+        max_attempts: tries per URL; an answer 429 does not count.
+    """
+
+    data_dir: Path
+    url_lists_dir: Path
+    origins: tuple[str, ...]
+    credential: Credential | None
+    requests_per_second: int
+    limiter: str
+    threads: int
+    batch_size: int
+    timeout_seconds: float
+    max_attempts: int
+    max_body_bytes: int
+
+
+class Fault(StrEnum):
+    """Why an attempt brought no whole answer; the value is what users read."""
+
+    NAME = "host name not found"
+    CONNECTION_REFUSED = "connection refused"
+    CONNECTION_LOST = "connection lost"
+    TIMED_OUT = "timed out"
+    TLS = "TLS failure"
+    PROXY = "proxy failure"
+    TRUNCATED = "truncated body"
+    BAD_ENCODING = "undecodable body"
+    TOO_LARGE = "body too large"
+    REDIRECTED = "redirected elsewhere"
+    REDIRECT_LOOP = "redirect loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one attempt at a target.
+
+    Attributes:
+        status: HTTP status, or None where no whole answer came.
+        body: the whole body, decoded from gzip; empty where there is a fault.
+        etag: as sent, or empty.
+        retry_after: header Retry-After as sent.
+        fault: why there is no whole answer, or None.
+        sent_at: moments at which its requests left (redirects make more than one), POSIX seconds.
+        seconds: from the last permit to the last byte.
+    """
+
+    status: int | None
+    body: bytes
+    etag: str
+    retry_after: str | None
+    fault: Fault | None
+    sent_at: tuple[float, ...]
+    seconds: float

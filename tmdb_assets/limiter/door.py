@@ -1,0 +1,76 @@
+"""The one door of a process: whoever sends stands at it, alone, from the booking to the send.
+
+So a process holds at most one booking, its departures cannot overtake or bunch, a kill wastes at
+most one slot, and news (a stop, a slower rate) reaches every waiting thread at once.
+"""
+
+import threading
+from typing import Self
+
+from pyrate_limiter import Limiter
+
+from tmdb_assets.errors import LimiterUnavailableError
+from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotStore
+from tmdb_assets.limiter.slots import LATE_NS
+
+
+class Door:
+    """Hands out permits, each the right to send exactly one request, now.
+
+    Shared by all threads of a process::
+
+        with door:
+            door.permit()  # blocks until the slot has come
+            send()
+
+    Threads queue for the door itself. Leaving it looks at the clock once more: a request that left
+    late pushes the next slot away.
+    """
+
+    def __init__(self, store: SlotStore, requests_per_second: int) -> None:
+        self._store = store
+        self._bucket = SlotBucket(store, requests_per_second)
+        # `buffer_ms` would be added to every sleep: each slot would be missed
+        self._limiter = Limiter(SlotFactory(self._bucket), buffer_ms=0)
+        self._lock = threading.Lock()
+        self._holds_permit = False
+
+    def __enter__(self) -> Self:
+        """Wait for the door.
+
+        Raises:
+            LimiterError: the limiter failed or was closed meanwhile.
+        """
+        self._lock.acquire()
+        try:
+            self._store.check_open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def permit(self) -> None:
+        """Block until the right to send one request; the request has to leave at once.
+
+        Raises:
+            LimiterUnavailableError: the store of the limiter cannot be used.
+            LimiterClosedError: `close` was called; raised within half a second of it.
+        """
+        if not self._limiter.try_acquire("tmdb"):
+            raise LimiterUnavailableError("the limiter gave no permit although it was told to wait")
+        self._holds_permit = True
+
+    def __exit__(self, *exc: object) -> None:
+        """Make room for the next thread."""
+        try:
+            if self._holds_permit:
+                self._holds_permit = False
+                late_ns = self._store.now_ns() - self._bucket.admitted_ns
+                if late_ns > LATE_NS:
+                    self._store.write_back(late_ns)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Send every waiting thread away with `LimiterClosedError`; may be called repeatedly."""
+        self._store.close()

@@ -1,0 +1,204 @@
+"""One attempt for one target: sends it, reads the answer whole, says what came of it.
+
+No judgement here (that is `retry`), and no retries: what is sent again is sent by the caller.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from urllib.parse import urljoin
+
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from tmdb_assets.client.watchdog import Watchdog
+from tmdb_assets.client.wire import Gate, PacedAdapter, Wire
+from tmdb_assets.model import Attempt, Fault, Settings, Target
+from tmdb_assets.rejection import RejectedLineError
+from tmdb_assets.urls import canonical, is_loopback, origin_of
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+REDIRECTS = 5
+"""Redirects followed within one attempt; each takes a permit."""
+
+_REDIRECT_STATUSES = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+
+
+class Client:
+    """Sends attempts through one pooled adapter; safe to share between threads.
+
+    Proxies and certificate bundles of the environment are honoured for all but loopback origins,
+    `.netrc` and cookies never.
+    """
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        """Set the client up; nothing is sent or connected yet.
+
+        Args:
+            settings: origins, credential, threads, time-out and body size.
+            gate: the limiter's door.
+        """
+        self._watchdog = Watchdog()
+        self._wire = Wire(gate, self._watchdog, settings.credential, settings.timeout_seconds)
+        self._timeouts = (CONNECT_TIMEOUT_SECONDS, settings.timeout_seconds)
+        self._max_body_bytes = settings.max_body_bytes
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Connection": "keep-alive",
+            "User-Agent": f"tmdb-assets/{version('tmdb-assets')}",
+        }
+        adapter = PacedAdapter(self._wire, pool_size=settings.threads)
+        self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
+        self._environment = {
+            origin: self._session.merge_environment_settings(
+                origin, {}, stream=True, verify=None, cert=None
+            )
+            for origin in settings.origins
+        }
+        for origin in filter(is_loopback, settings.origins):
+            self._environment[origin]["proxies"] = {}
+        self._session.trust_env = False
+
+    def attempt(self, target: Target) -> Attempt:
+        """Send one attempt and read its answer; blocks for the permit and at most the time-outs.
+
+        Redirects are followed within the target's origin only.
+
+        Raises:
+            LimiterError: no permit can be had.
+        """
+        journey = self._wire.journey
+        journey.sent_at_ns, journey.flight, journey.permit_at = [], None, time.monotonic()
+        status: int | None = None
+        headers: dict[str, str] = {}
+        body, fault = b"", None
+        try:
+            url = target.url
+            for _ in range(REDIRECTS + 1):
+                status, headers, body = self._exchange(url)
+                if status not in _REDIRECT_STATUSES:
+                    break
+                url = _next_hop(url, headers.get("location", ""))
+            else:
+                fault = Fault.REDIRECT_LOOP
+        except _BodyTooLargeError:
+            fault = Fault.TOO_LARGE
+        except RejectedLineError:
+            fault = Fault.REDIRECTED
+        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+            expired = journey.flight is not None and journey.flight.is_expired
+            fault = Fault.TIMED_OUT if expired else _fault_of(error)
+        return Attempt(
+            status=status,
+            body=b"" if fault else body,
+            etag=headers.get("etag", ""),
+            retry_after=headers.get("retry-after"),
+            fault=fault,
+            sent_at=tuple(sent_ns / 1e9 for sent_ns in journey.sent_at_ns),
+            seconds=time.monotonic() - journey.permit_at,
+        )
+
+    def close(self) -> None:
+        """Cut off what is in flight and close all connections; attempts under way end in faults."""
+        self._watchdog.close()
+        self._session.close()
+
+    def _exchange(self, url: str) -> tuple[int, dict[str, str], bytes]:
+        request = requests.Request("GET", url, headers=self._headers).prepare()
+        request.url = url  # as frozen: requests would quote it once more
+        try:
+            response = self._session.send(
+                request,
+                allow_redirects=False,
+                timeout=self._timeouts,
+                **self._environment[origin_of(url)],
+            )
+            try:
+                body = self._body(response)
+            except BaseException:
+                response.close()
+                raise
+        finally:
+            if self._wire.journey.flight is not None:
+                self._watchdog.forget(self._wire.journey.flight)
+        response.raw.release_conn()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return response.status_code, headers, body
+
+    def _body(self, response: requests.Response) -> bytes:
+        body: bytes = response.raw.read(self._max_body_bytes + 1, decode_content=True)
+        if len(body) > self._max_body_bytes:
+            raise _BodyTooLargeError
+        return body
+
+
+class _BodyTooLargeError(Exception):
+    """The body is larger than allowed; the rest was not read."""
+
+
+def _next_hop(url: str, location: str) -> str:
+    """Return where a redirect leads, if that is another URL of the same origin.
+
+    Raises:
+        RejectedLineError: it is not, in whatever spelling.
+    """
+    try:
+        joined = urljoin(url, location)
+    except ValueError as error:
+        raise RejectedLineError("not a URL", "none: the server sent it") from error
+    return canonical(joined, [origin_of(url)]).url
+
+
+_FAULTS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Fault], ...] = (
+    ((urllib3_errors.NameResolutionError, socket.gaierror), Fault.NAME),
+    ((ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError), Fault.TLS),
+    (requests.exceptions.ProxyError, Fault.PROXY),
+    ((TimeoutError, urllib3_errors.TimeoutError, requests.Timeout), Fault.TIMED_OUT),
+    (urllib3_errors.DecodeError, Fault.BAD_ENCODING),
+    (urllib3_errors.IncompleteRead, Fault.TRUNCATED),
+    (ConnectionRefusedError, Fault.CONNECTION_REFUSED),
+)
+
+
+def _fault_of(error: BaseException) -> Fault:
+    """Name the fault by the kinds of exception in the chain; their texts may hold anything."""
+    chain = list(_chain(error))
+    for kinds, fault in _FAULTS:
+        if any(isinstance(link, kinds) for link in chain):
+            return fault
+    return Fault.CONNECTION_LOST
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and what it wraps: requests and urllib3 nest them in their arguments."""
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        link = waiting.pop()
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        inner: Iterable[object] = (
+            link.__cause__,
+            link.__context__,
+            getattr(link, "reason", None),
+            *link.args,
+        )
+        waiting.extend(candidate for candidate in inner if isinstance(candidate, BaseException))

@@ -1,0 +1,183 @@
+"""The connection that passes the door: permit and credential are added here, at the last moment.
+
+urllib3 calls `request` of a connection once for every time bytes leave, below its own retries and
+redirects. So whatever sends, sends with a permit of its own; and since the credential joins the
+request here, no URL, log line or exception of the layers above can hold it.
+"""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, Self
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
+
+from tmdb_assets.client.watchdog import Flight, Watchdog
+from tmdb_assets.model import Credential
+
+HANDSHAKES_AT_ONCE = 10
+"""Connections being set up at a time: the first second of a run must not be a burst of them."""
+
+ROUNDS = 3
+"""Connections tried for one request when the server hangs up while it waits at the door."""
+
+
+class Gate(Protocol):
+    """The door as the connection sees it: entered, asked for one permit, left after the send."""
+
+    def __enter__(self) -> Self:
+        """Wait until no other thread sends."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """Make room."""
+        ...
+
+    def permit(self) -> None:
+        """Block until one request may leave."""
+        ...
+
+
+class Journey(threading.local):
+    """What this thread's present attempt did on the wire.
+
+    Attributes:
+        sent_at_ns: time of day at which each of its requests left, nanoseconds.
+        permit_at: monotonic seconds of its last permit.
+        flight: its last request, as the watchdog knows it.
+    """
+
+    def __init__(self) -> None:
+        self.sent_at_ns: list[int] = []
+        self.permit_at = 0.0
+        self.flight: Flight | None = None
+
+
+class Wire:
+    """What all connections of one client share."""
+
+    def __init__(
+        self, gate: Gate, watchdog: Watchdog, credential: Credential | None, timeout_seconds: float
+    ) -> None:
+        self.gate = gate
+        self.journey = Journey()
+        self.handshakes = threading.BoundedSemaphore(HANDSHAKES_AT_ONCE)
+        self._watchdog = watchdog
+        self._credential = credential
+        self._timeout_seconds = timeout_seconds
+
+    def sign(
+        self, url: str, headers: Mapping[str, str] | None
+    ) -> tuple[str, Mapping[str, str] | None]:
+        """Return the request with the credential in it."""
+        if self._credential is None:
+            return url, headers
+        if self._credential.is_token:
+            return url, {**(headers or {}), "Authorization": f"Bearer {self._credential.secret}"}
+        return f"{url}{'&' if '?' in url else '?'}api_key={self._credential.secret}", headers
+
+    def leaves(self, sock: socket.socket) -> None:
+        """Note that a request of this thread leaves now: its time starts to run."""
+        journey = self.journey
+        journey.permit_at = time.monotonic()
+        journey.sent_at_ns.append(time.time_ns())
+        journey.flight = self._watchdog.watch(sock, self._timeout_seconds)
+
+
+class _Paced(HTTPConnection):
+    """A connection whose every request takes a permit; subclassed once per client."""
+
+    wire: ClassVar[Wire]
+
+    def connect(self) -> None:
+        """Set the connection up; not more than a few at a time."""
+        with self.wire.handshakes:
+            super().connect()
+
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        body: Any = None,  # noqa: ANN401 - as urllib3 has it
+        headers: Mapping[str, str] | None = None,
+        **options: Any,  # noqa: ANN401 - as urllib3 has it
+    ) -> None:
+        """Send one request with one permit, over a connection that is up.
+
+        Raises:
+            ProtocolError: the server hung up again and again before the request could leave.
+        """
+        url, headers = self.wire.sign(url, headers)
+        for _ in range(ROUNDS):
+            if self.sock is None:
+                self.connect()
+            with self.wire.gate as gate:
+                # the first look spares the permit when the server hung up while we queued
+                if _is_alive(self.sock):
+                    gate.permit()
+                    if _is_alive(self.sock):
+                        self.wire.leaves(self.sock)
+                        super().request(method, url, body, headers, **options)
+                        return
+            self._hang_up()
+        raise ProtocolError(f"the server hung up {ROUNDS} times before the request could leave")
+
+    def _hang_up(self) -> None:
+        """Close, but remember the tunnel, which urllib3 forgets: else we would reach the proxy."""
+        host, port, scheme = self._tunnel_host, self._tunnel_port, self._tunnel_scheme
+        tunnel_headers: Mapping[str, str] | None = getattr(self, "_tunnel_headers", None)
+        self.close()
+        if host is not None:
+            self.set_tunnel(host, port, tunnel_headers, scheme or "http")
+
+
+class _PacedTls(_Paced, HTTPSConnection):
+    """The same over TLS."""
+
+
+class PacedAdapter(HTTPAdapter):
+    """requests' adapter over paced connections, direct ones and those through a proxy."""
+
+    def __init__(self, wire: Wire, *, pool_size: int) -> None:
+        shared = {"wire": wire}
+        plain = type("PacedPool", (HTTPConnectionPool,), {})
+        plain.ConnectionCls = type("PacedConnection", (_Paced,), shared)  # type: ignore[attr-defined]
+        tls = type("PacedTlsPool", (HTTPSConnectionPool,), {})
+        tls.ConnectionCls = type("PacedTlsConnection", (_PacedTls,), shared)  # type: ignore[attr-defined]
+        self._pools = {"http": plain, "https": tls}
+        super().__init__(pool_connections=8, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
+        """Make the pools for direct connections."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as requests has it
+        """Make the pools for connections through `proxy`."""
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _is_alive(sock: socket.socket | ssl.SSLSocket) -> bool:
+    """Say whether the peer is still there and has said nothing unasked.
+
+    Not by polling for readability: TLS 1.3 session tickets make a fresh socket readable, and every
+    connection would look dead. A read that would block is the sign of life, and eats the tickets.
+    """
+    timeout_seconds = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(timeout_seconds)
+    return False

@@ -84,7 +84,7 @@ class Settings:
     Attributes:
         origins: `scheme://host[:port]` that may be asked; lines without an origin get the first.
         requests_per_second: cap over any second, for everything that shares the limiter.
-        limiter: `file`, `file:/path` or a Redis address.
+        limiter: `file:/path` or a Redis address.
         threads: requests in flight per run at most.
         timeout_seconds: bound of one whole attempt, from its permit to its last byte.
         max_attempts: tries per URL; an answer 429 does not count.
@@ -95,7 +95,7 @@ class Settings:
     origins: tuple[str, ...]
     credential: Credential | None
     requests_per_second: int
-    limiter: str
+    limiter: str = field(repr=False)  # a Redis address may hold a password
     threads: int
     batch_size: int
     timeout_seconds: float

@@ -1,0 +1,283 @@
+"""Frozen lists of URLs on disk: planning one, adding it, and loading its batches.
+
+A list is a folder `<data>/batches/<list>` with a file of canonical URLs per batch and `list.json`,
+which is written last and alone says what there is. A batch never changes once it is named there; a
+list that grew gets further batches. What was killed in between leaves files without a name in
+`list.json`, which count for nothing and go with the next `add`.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+
+from tmdb_assets.errors import BatchError
+from tmdb_assets.files import exclusive, make_folder, remove, storing, temporary_in
+from tmdb_assets.frozen import (
+    RECORD_NAME,
+    FrozenBatch,
+    FrozenList,
+    Source,
+    read_record,
+    read_urls,
+    sweep,
+    write_batch,
+    write_record,
+)
+from tmdb_assets.lists import Rejected, Scan, check_file, is_name, list_name
+from tmdb_assets.model import Settings, Target
+from tmdb_assets.urls import key, origin_of, target
+
+_BATCH = re.compile(r"(.+)-[0-9]{4,}")
+_LOCK = ".lock"
+_LOCK_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What adding a file would do, or did.
+
+    Attributes:
+        name: of the list.
+        sha256: of the bytes of the file.
+        lines: blank ones and comments too.
+        urls: distinct good ones, of which `already` are frozen in the list and `new` are not.
+        duplicates: lines with a URL that an earlier line has.
+        had_credential: good lines that held a key or token; it is left out.
+        first_rejected: up to 100 of the `rejected` lines.
+        batch_sizes: URLs in each of the batches that the new URLs make.
+    """
+
+    name: str
+    sha256: str
+    lines: int
+    urls: int
+    already: int
+    new: int
+    duplicates: int
+    rejected: int
+    had_credential: int
+    first_rejected: tuple[Rejected, ...]
+    batch_sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What `add` did, with the names of the batches it made and of all that the list has now."""
+
+    plan: Plan
+    new_batches: tuple[str, ...]
+    all_batches: tuple[str, ...]
+
+
+def split_sizes(count: int, batch_size: int) -> list[int]:
+    """Return the sizes of the fewest batches of at most `batch_size`, even within 1.
+
+    Even, because a last batch of a few URLs costs a whole run.
+    """
+    batches = -(-count // batch_size)
+    return [count // batches + (index < count % batches) for index in range(batches)]
+
+
+def plan(path: Path, settings: Settings, name: str | None = None) -> Plan:
+    """Read a file of URLs and say what `add` would do with it; writes nothing.
+
+    Raises:
+        UrlListError: the file cannot be used, or it or `name` gives no name for a list.
+        BatchError: the list is damaged on disk.
+    """
+    name = _name(path, settings, name)
+    scan = _scan(path, settings, _current(settings.data_dir, name))
+    for _ in scan.new_urls():
+        pass
+    return _summary(name, scan, settings.batch_size)
+
+
+def add(
+    path: Path,
+    settings: Settings,
+    name: str | None = None,
+    *,
+    wait_seconds: float = _LOCK_WAIT_SECONDS,
+) -> Added:
+    """Freeze the URLs of a file that the list does not have yet into further batches.
+
+    Changes nothing on disk if there are none; lines that went away since change nothing either.
+    One process does this at a time, others wait for up to `wait_seconds`. May be killed at any
+    moment: the list then has all of the new batches or none.
+
+    Raises:
+        UrlListError: the file cannot be used, or it or `name` gives no name for a list.
+        BatchError: the list is damaged on disk, or somebody else adds for too long.
+        StoreError: the data folder cannot be written.
+    """
+    name = _name(path, settings, name)
+    check_file(path)
+    folder = _folder(settings.data_dir, name)
+    make_folder(folder.parent)
+    with exclusive(folder.parent / _LOCK, wait_seconds):
+        frozen = _current(settings.data_dir, name)
+        scan = _scan(path, settings, frozen)
+        batches = _freeze(folder, scan, len(frozen.batches), settings.batch_size)
+        if batches:
+            frozen = replace(
+                frozen,
+                batches=frozen.batches + batches,
+                sources=(*frozen.sources, _source(path, scan)),
+                created_at=frozen.created_at or _now(),
+            )
+            write_record(folder, frozen)
+        sweep(folder, frozen)
+    return Added(
+        plan=_summary(name, scan, settings.batch_size),
+        new_batches=tuple(batch.name for batch in batches),
+        all_batches=tuple(batch.name for batch in frozen.batches),
+    )
+
+
+def load(data_dir: Path, batch: str) -> tuple[Target, ...]:
+    """Return the targets of a batch in the order of its list.
+
+    Raises:
+        BatchError: there is no such batch, or its file is not what was frozen.
+        StoreError: the data folder cannot be read.
+    """
+    name = list_of(batch)
+    batches = {known.name: known for known in read_list(data_dir, name).batches}
+    if batch not in batches:
+        raise BatchError(f"list {name!r} has no batch {batch!r}: `tmdb-assets status` shows all")
+    urls = read_urls(_folder(data_dir, name), batches[batch])
+    targets = tuple(target(url) for url in urls)
+    if len({one.name for one in targets}) < len(targets):
+        raise BatchError(
+            f"batch {batch!r} has two URLs with one file name: split its list and add it again"
+        )
+    return targets
+
+
+def read_list(data_dir: Path, name: str) -> FrozenList:
+    """Return the record of a frozen list.
+
+    Raises:
+        BatchError: there is none of that name, or it is damaged or of a newer format.
+        StoreError: the data folder cannot be read.
+    """
+    frozen = _current(data_dir, name)
+    if not frozen.batches:
+        raise BatchError(
+            f"there is no list {name[:100]!r} in {str(data_dir)!r}: "
+            "`tmdb-assets status` shows all, `tmdb-assets add FILE` makes one"
+        )
+    return frozen
+
+
+def list_names(data_dir: Path) -> tuple[str, ...]:
+    """Return the names of all frozen lists, sorted; none if nothing was added yet."""
+    folder = data_dir / "batches"
+    with storing(folder):
+        records = folder.glob(f"*/{RECORD_NAME}") if folder.is_dir() else ()
+        names = sorted(record.parent.name for record in records)
+    return tuple(name for name in names if is_name(name))
+
+
+def list_of(batch: str) -> str:
+    """Return the name of the list of a batch, from the batch's name alone.
+
+    Raises:
+        BatchError: it is no name of a batch.
+    """
+    match = _BATCH.fullmatch(batch)
+    if match is None or not is_name(match[1]):
+        raise BatchError(
+            f"{batch[:100]!r} is no name of a batch: they look like my-list-0001, "
+            "`tmdb-assets status` shows all"
+        )
+    return match[1]
+
+
+def origins_of(targets: Iterable[Target]) -> set[str]:
+    """Return the origins that these targets are asked from."""
+    return {origin_of(one.url) for one in targets}
+
+
+def _name(path: Path, settings: Settings, name: str | None) -> str:
+    return list_name(path, settings.origins, name)
+
+
+def _folder(data_dir: Path, name: str) -> Path:
+    return data_dir / "batches" / name
+
+
+def _current(data_dir: Path, name: str) -> FrozenList:
+    """Return the list as it is on disk, an empty one if it is not."""
+    return read_record(_folder(data_dir, name)) if is_name(name) else FrozenList(name)
+
+
+def _scan(path: Path, settings: Settings, frozen: FrozenList) -> Scan:
+    folder = _folder(settings.data_dir, frozen.name)
+    known = {key(url) for batch in frozen.batches for url in read_urls(folder, batch)}
+    return Scan(path, settings.origins, known)
+
+
+def _freeze(folder: Path, scan: Scan, before: int, batch_size: int) -> tuple[FrozenBatch, ...]:
+    """Write the new URLs of a scan as batches, numbered on from the `before` that there are."""
+    urls = scan.new_urls()
+    first = next(urls, None)
+    if first is None:
+        return ()
+    make_folder(folder)
+    # Even batches need the count first, so the URLs wait in a file: memory stays small.
+    spool = temporary_in(folder)
+    try:
+        with storing(spool), spool.open("x", encoding="ascii", newline="\n") as file:
+            file.writelines(f"{url}\n" for url in chain((first,), urls))
+        sizes = split_sizes(scan.new, batch_size)
+        with storing(spool), spool.open("rb") as lines:
+            return tuple(
+                write_batch(folder, number, tuple(islice(lines, size)))
+                for number, size in enumerate(sizes, before + 1)
+            )
+    finally:
+        remove(spool)
+        # goes only if it is empty: the first file of a new list broke off
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _source(path: Path, scan: Scan) -> Source:
+    return Source(
+        file=path.name,
+        sha256=scan.sha256,
+        lines=scan.lines,
+        urls=scan.already + scan.new,
+        new=scan.new,
+        duplicates=scan.duplicates,
+        rejected=scan.rejected,
+        had_credential=scan.had_credential,
+        first_rejected=tuple(scan.first_rejected),
+        added_at=_now(),
+        folder=str(path.absolute().parent),
+    )
+
+
+def _summary(name: str, scan: Scan, batch_size: int) -> Plan:
+    return Plan(
+        name=name,
+        sha256=scan.sha256,
+        lines=scan.lines,
+        urls=scan.already + scan.new,
+        already=scan.already,
+        new=scan.new,
+        duplicates=scan.duplicates,
+        rejected=scan.rejected,
+        had_credential=scan.had_credential,
+        first_rejected=tuple(scan.first_rejected),
+        batch_sizes=tuple(split_sizes(scan.new, batch_size)),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,123 @@
+"""The download of one batch, put together: its files, the limiter, the client, the threads.
+
+This is what a Dagster run calls. It reads no environment and knows no Dagster.
+"""
+
+import logging
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tmdb_assets import batches, open_files
+from tmdb_assets.client.session import Client
+from tmdb_assets.errors import ConfigurationError
+from tmdb_assets.fetch_pool import FetchPool
+from tmdb_assets.limiter.door import Door
+from tmdb_assets.limiter.file_store import FileStore
+from tmdb_assets.model import OutcomeKind, Settings
+from tmdb_assets.report import Report, Statistics, percentile, rate_per_second
+from tmdb_assets.settings import require_credential
+from tmdb_assets.store import BatchStore
+
+logger = logging.getLogger(__name__)
+
+
+def download_batch(batch: str, settings: Settings, holder: str = "") -> Report:
+    """Fetch what a batch still lacks and return how it stands; blocks, resumes by itself.
+
+    Any number of processes may do this at once for different batches: they share the limiter.
+
+    Args:
+        batch: key of a frozen batch.
+        settings: origins, credential, limits and folders.
+        holder: who does it, for the lock of the batch; a Dagster run's id.
+
+    Raises:
+        ConfigurationError: the batch asks an origin that is not allowed, a credential is missing,
+            or too few files may be open. Nothing was sent.
+        BatchError: no such batch, or another run has it. Nothing was sent.
+        CredentialError: TMDB refuses the credential.
+        LimiterError: no permit can be had.
+        StoreError: the batch cannot be written.
+        DownloadStoppedError: something unexpected; what was fetched is kept.
+    """
+    targets = batches.load(settings.data_dir, batch)
+    _check_origins(batch, batches.origins_of(targets), settings)
+    open_files.ensure(settings.threads)
+    began_at = time.monotonic()
+    with BatchStore(settings.data_dir, batch, targets, holder) as store:
+        resumed = len(targets) - len(store.pending)
+        logger.info("batch %s: %d URLs, %d done before", batch, len(targets), resumed)
+        statistics = _fetch(store, settings) if store.pending else Statistics(urls=0)
+        seconds = time.monotonic() - began_at
+        if store.pending:
+            store.seal(seconds)
+        report = _sum_up(batch, store, statistics, settings, seconds)
+    logger.info(
+        "batch %s: %d fetched, %d absent, %d failed in %.1f s, %.1f requests/s",
+        *(batch, report.fetched, report.absent, report.failed, seconds),
+        report.requests_per_second,
+    )
+    return report
+
+
+def open_door(settings: Settings) -> Door:
+    """Open the limiter that these settings name.
+
+    Raises:
+        LimiterUnavailableError: its store cannot be used.
+        ConfigurationError: it is of a kind that is not there.
+    """
+    kind, _, path = settings.limiter.partition(":")
+    if kind != "file":
+        raise ConfigurationError(
+            f"TMDB_LIMITER {kind!r} is no limiter: set it to file or file:/path"
+        )
+    store = FileStore(Path(path), settings.requests_per_second)
+    return Door(store, settings.requests_per_second)
+
+
+def _check_origins(batch: str, origins: set[str], settings: Settings) -> None:
+    for origin in sorted(origins - set(settings.origins)):
+        raise ConfigurationError(
+            f"batch {batch!r} was frozen for {origin}, which TMDB_ALLOWED_ORIGINS does not name: "
+            "add it there (for the stand-in: start this command under `tmdb-assets stand-in --`)"
+        )
+    require_credential(settings, origins)
+
+
+def _fetch(store: BatchStore, settings: Settings) -> Statistics:
+    with closing(open_door(settings)) as door, closing(Client(settings, door)) as client:
+        pool = FetchPool(
+            store, client, threads=settings.threads, max_attempts=settings.max_attempts
+        )
+        pool.run(stop_sending=door.close)
+        return pool.statistics
+
+
+def _sum_up(
+    batch: str, store: BatchStore, statistics: Statistics, settings: Settings, seconds: float
+) -> Report:
+    per_second = rate_per_second(statistics.sent_at)
+    return Report(
+        batch=batch,
+        urls=store.counts.total(),
+        fetched=store.counts[OutcomeKind.FETCHED],
+        absent=store.counts[OutcomeKind.ABSENT],
+        failed=store.counts[OutcomeKind.FAILED],
+        resumed=store.counts.total() - statistics.urls,
+        requests=len(statistics.sent_at),
+        refused=sum(n for reason, n in statistics.pauses.items() if reason.startswith("HTTP 429")),
+        seconds=seconds,
+        requests_per_second=per_second,
+        share_of_cap=per_second / settings.requests_per_second,
+        latency_p50_seconds=percentile(statistics.latencies_seconds, 0.5),
+        latency_p95_seconds=percentile(statistics.latencies_seconds, 0.95),
+        bytes=statistics.bytes,
+        failures=tuple(
+            (reason, count, tuple(statistics.failures[reason]))
+            for reason, count in statistics.failed.most_common()
+        ),
+        pauses=tuple(statistics.pauses.most_common()),
+        folder=store.folder,
+    )

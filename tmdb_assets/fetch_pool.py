@@ -1,0 +1,227 @@
+"""One batch: threads fetch, the thread that called writes, and a stop ends both in good order.
+
+Results wait in a bounded queue, so a slow disk slows the net and never fills the memory. A failure
+in any thread stops all; what is in flight then has a moment to land, and what landed is kept.
+"""
+
+import hashlib
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tmdb_assets.backlog import Backlog, Task
+from tmdb_assets.errors import CredentialError, DownloadStoppedError, TmdbAssetsError
+from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
+from tmdb_assets.report import Statistics
+from tmdb_assets.retry import (
+    MAX_REFUSALS,
+    Judgement,
+    Verdict,
+    judge,
+    parse_retry_after,
+    pause_seconds,
+    refusal_pause_seconds,
+)
+from tmdb_assets.store import BatchStore
+
+DRAIN_SECONDS = 2.0
+"""How long a stopped run waits for answers that are paid for already."""
+
+PROGRESS_SECONDS = 10.0
+"""Time between two lines in the log."""
+
+_POLL_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+
+
+class Fetcher(Protocol):
+    """What sends attempts: the client, or a fake."""
+
+    def attempt(self, target: Target) -> Attempt:
+        """Send one attempt; called by many threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    outcome: Outcome
+    body: bytes | None
+    seconds: float
+
+
+class FetchPool:
+    """The threads that fetch the pending targets of one batch; used once."""
+
+    def __init__(
+        self,
+        store: BatchStore,
+        fetcher: Fetcher,
+        *,
+        threads: int,
+        max_attempts: int,
+        jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret hangs on it
+    ) -> None:
+        """Get ready; nothing is sent yet.
+
+        Args:
+            store: entered; its pending targets are fetched.
+            fetcher: sends attempts.
+            threads: requests in flight at most.
+            max_attempts: tries per target.
+            jitter: returns a number from 0 to 1.
+        """
+        self.statistics = Statistics(urls=len(store.pending))
+        self._store = store
+        self._fetcher = fetcher
+        self._max_attempts = max_attempts
+        self._jitter = jitter
+        self._backlog = Backlog(store.pending)
+        self._results: queue.Queue[_Result] = queue.Queue(maxsize=2 * threads)
+        self._stopped = threading.Event()
+        self._failure: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"tmdb-fetch-{number}", daemon=True)
+            for number in range(min(threads, len(store.pending)))
+        ]
+
+    def run(self, stop_sending: Callable[[], None]) -> None:
+        """Fetch everything pending and store it; blocks.
+
+        Args:
+            stop_sending: called once if the download ends early: has to make every thread that
+                waits for a permit return.
+
+        Raises:
+            CredentialError: TMDB refuses the credential.
+            LimiterError: no permit can be had.
+            StoreError: the batch cannot be written.
+            DownloadStoppedError: a thread met what it does not understand.
+            BaseException: whatever interrupted the calling thread, after what had landed was kept.
+        """
+        for thread in self._threads:
+            thread.start()
+        try:
+            self._write_until_done()
+        except BaseException as error:
+            self._stop(stop_sending, keep_landing=not isinstance(error, TmdbAssetsError))
+            raise
+        if self._failure is not None:
+            self._stop(stop_sending, keep_landing=True)
+            raise self._failure
+        self.statistics.pauses = self._backlog.pauses
+
+    def _write_until_done(self) -> None:
+        next_line = time.monotonic() + PROGRESS_SECONDS
+        while self.statistics.done < self.statistics.urls and self._failure is None:
+            with suppress(queue.Empty):
+                self._write(self._results.get(timeout=_POLL_SECONDS))
+            if time.monotonic() >= next_line:
+                next_line += PROGRESS_SECONDS
+                logger.info("%s", self.statistics.progress_line())
+
+    def _write(self, result: _Result) -> None:
+        self._store.record(result.outcome, result.body)
+        self.statistics.add(result.outcome, result.seconds)
+
+    def _stop(self, stop_sending: Callable[[], None], *, keep_landing: bool) -> None:
+        self._stopped.set()
+        self._backlog.stop()
+        stop_sending()
+        deadline = time.monotonic() + (DRAIN_SECONDS if keep_landing else 0.0)
+        while any(thread.is_alive() for thread in self._threads) or not self._results.empty():
+            remaining_seconds = deadline - time.monotonic()
+            if remaining_seconds <= 0:
+                break
+            with suppress(queue.Empty):
+                self._write(self._results.get(timeout=min(_POLL_SECONDS, remaining_seconds)))
+        self.statistics.pauses = self._backlog.pauses
+
+    def _work(self) -> None:
+        """Take, send, judge, pass on: the life of a fetching thread."""
+        task: Task | None = None
+        try:
+            while (task := self._backlog.take()) is not None:
+                attempt = self._fetcher.attempt(task.target)
+                task.sent_at.extend(attempt.sent_at)
+                self._follow(judge(attempt), attempt, task)
+        except TmdbAssetsError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the one boundary: a surprise must stop the run
+            name = task.target.name if task is not None else "none"
+            surprise = DownloadStoppedError(
+                f"unexpected {type(error).__name__} at {name!r}: all that was fetched is kept; "
+                "run again, and report it if it comes back"
+            )
+            surprise.__cause__ = error
+            self._fail(surprise)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+
+    def _follow(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
+        match judgement.verdict:
+            case Verdict.FETCHED:
+                self._pass_on(OutcomeKind.FETCHED, judgement, attempt, task)
+            case Verdict.ABSENT:
+                self._pass_on(OutcomeKind.ABSENT, judgement, attempt, task)
+            case Verdict.GIVE_UP:
+                self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
+            case Verdict.STOP:
+                raise CredentialError(
+                    f"TMDB refuses the credential ({judgement.reason}): "
+                    "check TMDB_READ_ACCESS_TOKEN (or TMDB_API_KEY) in your TMDB account settings"
+                )
+            case _:
+                self._try_again(judgement, attempt, task)
+
+    def _try_again(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
+        asked_seconds = parse_retry_after(attempt.retry_after, datetime.now(UTC))
+        if judgement.verdict is Verdict.REFUSED:
+            task.refusals += 1
+            is_over = task.refusals >= MAX_REFUSALS
+            pause = refusal_pause_seconds(task.refusals, asked_seconds, self._jitter)
+        else:
+            task.tries += 1
+            is_over = task.tries >= self._max_attempts
+            pause = pause_seconds(task.tries, asked_seconds, self._jitter)
+        if is_over:
+            self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
+        else:
+            self._backlog.put_back(task, pause, judgement.reason)
+
+    def _pass_on(
+        self, kind: OutcomeKind, judgement: Judgement, attempt: Attempt, task: Task
+    ) -> None:
+        body = attempt.body if kind is OutcomeKind.FETCHED else None
+        outcome = Outcome(
+            url=task.target.url,
+            name=task.target.name,
+            outcome=kind,
+            status=attempt.status,
+            reason=judgement.reason,
+            attempts=len(task.sent_at),
+            bytes=len(body or b""),
+            sha256=hashlib.sha256(body).hexdigest() if body is not None else "",
+            etag=attempt.etag,
+            sent_at=tuple(task.sent_at),
+            seconds=attempt.seconds,
+        )
+        result = _Result(outcome, body, attempt.seconds)
+        while True:
+            try:
+                self._results.put(result, timeout=_POLL_SECONDS)
+            except queue.Full:
+                if self._stopped.is_set():
+                    return
+            else:
+                self._backlog.finish()
+                return

@@ -1,0 +1,122 @@
+"""What a run of a batch amounts to, in numbers: gathered as it goes, summed up at its end."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tmdb_assets.model import Outcome, OutcomeKind
+
+EXAMPLES = 3
+"""URLs named per reason of failure."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts of one run; belongs to the thread that writes.
+
+    Attributes:
+        urls: targets that this run set out to fetch.
+        counts: outcomes of this run by kind.
+        failures: example URLs by reason, the first few; `failed` has how many there were.
+        pauses: how often a target had to be tried again, by reason.
+        sent_at: moments of all requests, POSIX seconds.
+        latencies_seconds: of the last attempt of every fetched or absent target.
+    """
+
+    urls: int
+    counts: Counter[OutcomeKind] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, list[str]] = field(default_factory=dict)
+    pauses: Counter[str] = field(default_factory=Counter)
+    sent_at: list[float] = field(default_factory=list)
+    latencies_seconds: list[float] = field(default_factory=list)
+    bytes: int = 0
+    began_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def done(self) -> int:
+        """Targets that have an outcome."""
+        return self.counts.total()
+
+    def add(self, outcome: Outcome, seconds: float) -> None:
+        """Count one outcome."""
+        self.counts[outcome.outcome] += 1
+        self.sent_at.extend(outcome.sent_at)
+        self.bytes += outcome.bytes
+        if outcome.outcome is OutcomeKind.FAILED:
+            self.failed[outcome.reason] += 1
+            examples = self.failures.setdefault(outcome.reason, [])
+            if len(examples) < EXAMPLES:
+                examples.append(outcome.url)
+        else:
+            self.latencies_seconds.append(seconds)
+
+    def progress_line(self) -> str:
+        """Return a line for the log: how far, how fast, how long still."""
+        elapsed_seconds = time.monotonic() - self.began_at
+        per_second = self.done / elapsed_seconds if elapsed_seconds > 0 else 0.0
+        left = (
+            f"{(self.urls - self.done) / per_second:.0f} s left"
+            if per_second
+            else ("nothing yet: waiting for the first answers, or for an older run to finish")
+        )
+        return (
+            f"{self.done} of {self.urls} URLs done ({self.counts[OutcomeKind.ABSENT]} absent, "
+            f"{self.counts[OutcomeKind.FAILED]} failed), {per_second:.1f} URLs/s, {left}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run of a batch ended.
+
+    Attributes:
+        urls: targets of the batch.
+        fetched, absent, failed: outcomes of the whole batch.
+        resumed: targets that had an outcome already when the run began.
+        requests: sent in this run, refused and repeated ones too.
+        refused: answers 429.
+        seconds: duration of the run.
+        requests_per_second: between the first and the last request of this run.
+        share_of_cap: the same as a share of what the cap allows.
+        latency_p50_seconds, latency_p95_seconds: of answers, from permit to last byte.
+        bytes: size of the bodies that this run stored.
+        failures: reason, how often, example URLs.
+        pauses: how often a target was tried again, by reason.
+    """
+
+    batch: str
+    urls: int
+    fetched: int
+    absent: int
+    failed: int
+    resumed: int
+    requests: int
+    refused: int
+    seconds: float
+    requests_per_second: float
+    share_of_cap: float
+    latency_p50_seconds: float
+    latency_p95_seconds: float
+    bytes: int
+    failures: tuple[tuple[str, int, tuple[str, ...]], ...]
+    pauses: tuple[tuple[str, int], ...]
+    folder: Path
+
+
+def rate_per_second(sent_at: Sequence[float]) -> float:
+    """Return requests per second between the first and the last of these moments."""
+    if len(sent_at) < 2:  # noqa: PLR2004 - a rate needs two moments
+        return 0.0
+    span_seconds = max(sent_at) - min(sent_at)
+    return (len(sent_at) - 1) / span_seconds if span_seconds > 0 else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that `share` of them do not exceed; 0 for none."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]

@@ -1,0 +1,284 @@
+"""Made-up sub-resources: what hangs on a film, a series, a season, a person and so on.
+
+`PARTS` tells which names there are for which kind. A part is made without the `id` that it has when
+asked for by its own path: merged into details, TMDB leaves that out.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from tmdb_assets.standin import words
+from tmdb_assets.standin.details import movie_item, person_item, tv_item
+from tmdb_assets.standin.dice import Dice
+from tmdb_assets.standin.smallthings import JsonObject, keyword, present_id
+
+Part = Callable[[Dice], JsonObject]
+
+
+def _cast_member(dice: Dice, order: int) -> JsonObject:
+    return {
+        **person_item(present_id(dice)),
+        "cast_id": order + 1,
+        "character": words.name(dice),
+        "credit_id": dice.hexadecimal(24),
+        "order": order,
+    }
+
+
+def crew_member(dice: Dice) -> JsonObject:
+    """Return one of a crew."""
+    department, job = dice.pick(words.JOBS)
+    return {
+        **person_item(present_id(dice)),
+        "credit_id": dice.hexadecimal(24),
+        "department": department,
+        "job": job,
+    }
+
+
+def _credits(dice: Dice) -> JsonObject:
+    return {
+        "cast": [_cast_member(dice, order) for order in range(dice.between(12, 32))],
+        "crew": [crew_member(dice) for _ in range(dice.between(6, 24))],
+    }
+
+
+def _aggregate_credits(dice: Dice) -> JsonObject:
+    cast = [_cast_member(dice, order) for order in range(dice.between(10, 24))]
+    for member in cast:
+        role = {"character": member.pop("character"), "credit_id": member.pop("credit_id")}
+        member["roles"] = [{**role, "episode_count": dice.between(1, 60)}]
+        member["total_episode_count"] = dice.between(1, 60)
+    return {"cast": cast, "crew": [crew_member(dice) for _ in range(dice.between(4, 12))]}
+
+
+def _works(items: tuple[str, ...], dice: Dice) -> JsonObject:
+    """Return what a person took part in, of the kinds named."""
+    cast: list[JsonObject] = []
+    for _ in range(dice.between(5, 18)):
+        kind = dice.pick(items)
+        item = movie_item if kind == "movie" else tv_item
+        part = {"character": words.name(dice), "credit_id": dice.hexadecimal(24)}
+        cast.append({**item(present_id(dice)), **part, "media_type": kind})
+    return {"cast": cast, "crew": []}
+
+
+def _image(dice: Dice, width: int, height: int) -> JsonObject:
+    return {
+        "aspect_ratio": round(width / height, 3),
+        "file_path": dice.picture(),
+        "height": height,
+        "iso_639_1": dice.pick((None, "en", "de", "fr")),
+        "vote_average": dice.tenths(0, 9),
+        "vote_count": dice.below(40),
+        "width": width,
+    }
+
+
+def _images(names: tuple[str, ...], dice: Dice) -> JsonObject:
+    shapes = {"backdrops": (1920, 1080), "stills": (1280, 720), "logos": (800, 310)}
+    return {
+        name: [_image(dice, *shapes.get(name, (1000, 1500))) for _ in range(dice.between(2, 12))]
+        for name in names
+    }
+
+
+def _keywords(name: str, dice: Dice) -> JsonObject:
+    return {name: [keyword(present_id(dice)) for _ in range(dice.between(3, 12))]}
+
+
+def _videos(dice: Dice) -> JsonObject:
+    videos = [
+        {
+            "id": dice.hexadecimal(24),
+            "iso_3166_1": "US",
+            "iso_639_1": "en",
+            "key": f"standin{dice.hexadecimal(4)}",
+            "name": f"{words.title(dice)}: trailer",
+            "official": dice.chance(80),
+            "published_at": f"{dice.date(2008, 2026)}T12:00:00.000Z",
+            "site": "YouTube",
+            "size": 1080,
+            "type": dice.pick(("Trailer", "Teaser", "Clip")),
+        }
+        for _ in range(dice.below(6))
+    ]
+    return {"results": videos}
+
+
+def _external_ids(prefix: str, dice: Dice) -> JsonObject:
+    return {
+        "facebook_id": None,
+        "imdb_id": f"{prefix}{dice.between(1, 9_999_999):07}",
+        "instagram_id": None,
+        "twitter_id": f"standin{dice.below(1000)}" if dice.chance(30) else None,
+        "wikidata_id": f"Q{dice.between(1, 99_999_999)}",
+    }
+
+
+def _translations(name: str, dice: Dice) -> JsonObject:
+    translations = [
+        {
+            "data": {name: words.title(dice), "overview": words.story(dice, 1), "homepage": ""},
+            "english_name": english,
+            "iso_3166_1": code.upper(),
+            "iso_639_1": code,
+            "name": own,
+        }
+        for code, english, own in dice.some(words.LANGUAGES, dice.between(2, 8))
+    ]
+    return {"translations": translations}
+
+
+def _alternative_titles(name: str, dice: Dice) -> JsonObject:
+    titles = [
+        {"iso_3166_1": code, "title": words.title(dice), "type": ""}
+        for code, _ in dice.some(words.COUNTRIES, dice.below(6))
+    ]
+    return {name: titles}
+
+
+def _alternative_names(dice: Dice) -> JsonObject:
+    return {"results": [{"name": words.title(dice), "type": ""} for _ in range(dice.below(3))]}
+
+
+def _release_dates(dice: Dice) -> JsonObject:
+    results = [
+        {
+            "iso_3166_1": code,
+            "release_dates": [
+                {
+                    "certification": dice.pick(("", "12", "16", "PG")),
+                    "descriptors": [],
+                    "iso_639_1": "",
+                    "note": "",
+                    "release_date": f"{dice.date(1950, 2026)}T00:00:00.000Z",
+                    "type": dice.between(1, 6),
+                }
+            ],
+        }
+        for code, _ in dice.some(words.COUNTRIES, dice.between(2, 9))
+    ]
+    return {"results": results}
+
+
+def _content_ratings(dice: Dice) -> JsonObject:
+    chosen = dice.some(words.COUNTRIES, dice.between(1, 6))
+    return {
+        "results": [
+            {"descriptors": [], "iso_3166_1": code, "rating": dice.pick(("12", "16", "TV-14"))}
+            for code, _ in chosen
+        ]
+    }
+
+
+def _watch_providers(dice: Dice) -> JsonObject:
+    offers: JsonObject = {
+        code: {
+            "flatrate": [
+                {
+                    "display_priority": dice.below(30),
+                    "logo_path": dice.picture(),
+                    "provider_id": dice.between(1, 900),
+                    "provider_name": f"Ciné{dice.pick(words.NOUNS)}",
+                }
+            ],
+            "link": "https://stand-in.example/watch",
+        }
+        for code, _ in dice.some(words.COUNTRIES, dice.between(1, 9))
+    }
+    return {"results": offers}
+
+
+def _reviews(dice: Dice) -> JsonObject:
+    reviews = [
+        {
+            "author": words.name(dice),
+            "content": words.story(dice, dice.between(2, 9)),
+            "created_at": f"{dice.date(2010, 2026)}T08:00:00.000Z",
+            "id": dice.hexadecimal(24),
+            "url": "https://stand-in.example/review",
+        }
+        for _ in range(dice.below(4))
+    ]
+    return {"page": 1, "results": reviews, "total_pages": 1, "total_results": len(reviews)}
+
+
+def _similar(kind: str, dice: Dice) -> JsonObject:
+    item = movie_item if kind == "movie" else tv_item
+    results = [item(present_id(dice)) for _ in range(20)]
+    return {"page": 1, "results": results, "total_pages": 2, "total_results": 40}
+
+
+def _nothing(name: str, dice: Dice) -> JsonObject:
+    del dice
+    return {name: []}
+
+
+_COMMON: dict[str, Part] = {
+    "changes": partial(_nothing, "changes"),
+    "credits": _credits,
+    "reviews": _reviews,
+    "videos": _videos,
+    "watch/providers": _watch_providers,
+}
+_MOVIE: dict[str, Part] = {
+    **_COMMON,
+    "alternative_titles": partial(_alternative_titles, "titles"),
+    "external_ids": partial(_external_ids, "tt"),
+    "images": partial(_images, ("backdrops", "logos", "posters")),
+    "keywords": partial(_keywords, "keywords"),
+    "lists": partial(_nothing, "results"),
+    "recommendations": partial(_similar, "movie"),
+    "release_dates": _release_dates,
+    "similar": partial(_similar, "movie"),
+    "translations": partial(_translations, "title"),
+}
+_TV: dict[str, Part] = {
+    **_COMMON,
+    "aggregate_credits": _aggregate_credits,
+    "alternative_titles": partial(_alternative_titles, "results"),
+    "content_ratings": _content_ratings,
+    "episode_groups": partial(_nothing, "results"),
+    "external_ids": partial(_external_ids, "tt"),
+    "images": partial(_images, ("backdrops", "logos", "posters")),
+    "keywords": partial(_keywords, "results"),
+    "recommendations": partial(_similar, "tv"),
+    "screened_theatrically": partial(_nothing, "results"),
+    "similar": partial(_similar, "tv"),
+    "translations": partial(_translations, "name"),
+}
+_PERSON: dict[str, Part] = {
+    "changes": partial(_nothing, "changes"),
+    "combined_credits": partial(_works, ("movie", "tv")),
+    "external_ids": partial(_external_ids, "nm"),
+    "images": partial(_images, ("profiles",)),
+    "movie_credits": partial(_works, ("movie",)),
+    "tagged_images": partial(_nothing, "results"),
+    "translations": partial(_translations, "name"),
+    "tv_credits": partial(_works, ("tv",)),
+}
+_SEASON: dict[str, Part] = {
+    **{name: _COMMON[name] for name in ("changes", "credits", "videos", "watch/providers")},
+    "aggregate_credits": _aggregate_credits,
+    "external_ids": partial(_external_ids, "tt"),
+    "images": partial(_images, ("posters",)),
+    "translations": partial(_translations, "name"),
+}
+_LOGOS = partial(_images, ("logos",))
+
+PARTS: dict[str, dict[str, Part]] = {
+    "movie": _MOVIE,
+    "tv": _TV,
+    "person": _PERSON,
+    "season": _SEASON,
+    "episode": {**_SEASON, "images": partial(_images, ("stills",))},
+    "collection": {
+        "images": partial(_images, ("backdrops", "posters")),
+        "translations": partial(_translations, "title"),
+    },
+    "company": {"alternative_names": _alternative_names, "images": _LOGOS},
+    "network": {"alternative_names": _alternative_names, "images": _LOGOS},
+    "keyword": {"movies": partial(_similar, "movie")},
+}
+"""Name of each sub-resource of each kind, and what makes it."""

@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tmdb_assets.definitions import defs
+from tmdb_assets.defs.daemon import DAEMON_TYPES
+from tmdb_assets.defs.jobs import DOWNLOAD_JOB
+from tmdb_assets.defs.queue import QUEUE_DAEMON, RETRIED_BY_TAG, WILL_RETRY_TAG, open_instance
+from tmdb_assets.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_this_and_nothing_else_is_published() -> None:
+    repository = defs.get_repository_def()
+
+    assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
+        "url_lists",
+        "tmdb_responses",
+    }
+    assert [sensor.name for sensor in repository.sensor_defs] == ["dead_runs", "new_url_lists"]
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
+        DOWNLOAD_JOB
+    }
+    assert {key.to_user_string() for key in repository.asset_graph.asset_check_keys} == {
+        "tmdb_responses:no_url_failed"
+    }
+
+
+def test_the_sensors_run_by_default_so_that_a_dropped_list_just_works() -> None:
+    sensors = defs.get_repository_def().sensor_defs
+
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_loading_the_code_needs_no_variable_no_file_and_warns_of_nothing(tmp_path: Path) -> None:
+    script = (
+        "import dagster, sys, warnings; warnings.simplefilter('error');"
+        "import tmdb_assets.definitions as d; d.defs.get_repository_def();"
+        "heavy = {'pyarrow', 'duckdb', 'redis', 'uvicorn'} & set(sys.modules);"
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_dagster_yaml_of_the_project_loads_and_limits_runs_by_the_built_in_tag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+
+    with open_instance(tmp_path) as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        limits = queue.tag_concurrency_limits if queue else None
+        retries = instance.run_retries_enabled
+        required = set(instance.get_required_daemon_types())
+
+    assert limits == [{"key": "dagster/code_location", "limit": 2}]
+    assert retries
+    assert {QUEUE_DAEMON, *DAEMON_TYPES} <= required
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["dagster"]
+
+
+def test_without_a_dagster_yaml_the_error_says_where_to_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="start in the folder of the project"):
+        open_instance(tmp_path)
+
+
+def test_a_dagster_yaml_that_dagster_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text("nonsense: {}\n")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigurationError, match=r"dagster\.yaml"):
+        open_instance(tmp_path)
+
+
+def test_no_module_of_the_skin_hides_its_annotations_from_dagster() -> None:
+    for path in [*(ROOT / "tmdb_assets").rglob("*.py")]:
+        assert "from __future__ import annotations" not in path.read_text()
+
+
+def test_dagster_still_uses_the_tags_that_we_look_for() -> None:
+    from dagster._core.storage import tags  # noqa: PLC0415 - private, hence a test of its own
+
+    assert tags.WILL_RETRY_TAG == WILL_RETRY_TAG
+    assert tags.AUTO_RETRY_RUN_ID_TAG == RETRIED_BY_TAG
+    assert tags.PARTITION_NAME_TAG == "dagster/partition"

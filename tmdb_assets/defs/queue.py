@@ -1,0 +1,187 @@
+"""Dagster's queue from a console: open the instance, register partitions, submit and stop runs.
+
+Runs go straight to the queue, not through a backfill: the backfill daemon looks only every 30 s.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from tmdb_assets.batches import Added
+from tmdb_assets.defs.assets import list_event
+from tmdb_assets.defs.jobs import DOWNLOAD_JOB
+from tmdb_assets.defs.partitions import batches_partitions
+from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG
+from tmdb_assets.errors import ConfigurationError
+from tmdb_assets.files import is_held
+
+LOCATION = "tmdb_assets.definitions"
+"""Name of our code location: what `workspace.yaml` makes of the module."""
+
+WILL_RETRY_TAG = "dagster/will_retry"
+RETRIED_BY_TAG = "dagster/auto_retry_run_id"
+
+QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
+"""Dagster's name of the daemon that takes runs from the queue."""
+
+SILENT_SECONDS = 45.0
+"""A queue daemon that was not heard of for so long is gone: it reports every 30 s."""
+
+
+def open_instance(folder: Path) -> dg.DagsterInstance:
+    """Open the Dagster instance that `dagster dev` uses when started in `folder`.
+
+    Raises:
+        ConfigurationError: there is no `dagster.yaml`, or Dagster refuses it.
+    """
+    home = os.environ.get("DAGSTER_HOME")
+    place = Path(home) if home else folder
+    if not (place / "dagster.yaml").is_file():
+        raise ConfigurationError(
+            f"no dagster.yaml in {str(place)!r}: start in the folder of the project, "
+            "or set DAGSTER_HOME to a folder that has one"
+        )
+    try:
+        return dg.DagsterInstance.from_config(str(place))
+    except dg.DagsterError as error:
+        first_line = str(error).partition("\n")[0]
+        raise ConfigurationError(f"{str(place / 'dagster.yaml')!r}: {first_line}") from error
+
+
+def register(instance: dg.DagsterInstance, added: Added) -> None:
+    """Make every batch of the list a partition; those that are one stay as they are."""
+    name = batches_partitions.name or ""
+    known = set(instance.get_dynamic_partitions(name))
+    missing = [key for key in added.all_batches if key not in known]
+    if missing:
+        instance.add_dynamic_partitions(name, missing)
+    if added.new_batches:
+        instance.report_runless_asset_event(list_event(added))
+
+
+def active_batches(instance: dg.DagsterInstance, keys: Sequence[str]) -> set[str]:
+    """Return those of these batches that a run is queued for, works on, or will retry."""
+    return {run.tags[PARTITION_TAG] for run in active_runs(instance, keys)}
+
+
+def active_runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[dg.DagsterRun]:
+    """Return the runs of these batches that are to come, under way, or about to be retried."""
+    if not keys:
+        return []
+    tags: dict[str, str | Sequence[str]] = {PARTITION_TAG: list(keys)}
+    active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE, tags=tags))
+    failed = instance.get_runs(
+        filters=dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE], tags={**tags, WILL_RETRY_TAG: "true"}
+        )
+    )
+    return [*active, *(run for run in failed if RETRIED_BY_TAG not in run.tags)]
+
+
+def submit(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, keys: Iterable[str], folder: Path
+) -> Iterator[str]:
+    """Queue one run per batch, in this order; yield their ids as they are queued.
+
+    Args:
+        instance: that has the queue.
+        definitions: those of our code location.
+        keys: registered partitions.
+        folder: where the code location is loaded.
+    """
+    repository = definitions.get_repository_def().name
+    remote_origin, python_origin = _origins(folder, repository)
+    job = definitions.resolve_job_def(DOWNLOAD_JOB)
+    for key in keys:
+        run = instance.create_run_for_job(
+            job_def=job,
+            tags={PARTITION_TAG: key},
+            remote_job_origin=remote_origin,
+            job_code_origin=python_origin,
+        )
+        # the queue only notes the run; the workspace is for coordinators that look into it
+        instance.submit_run(run.run_id, workspace=None)  # type: ignore[arg-type]
+        yield run.run_id
+
+
+def cancel(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) -> None:
+    """Take queued runs from the queue and interrupt those under way; does not wait for them."""
+    for run in runs:
+        instance.run_coordinator.cancel_run(run.run_id)
+
+
+def failures(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
+    """Return why those of these runs failed that will not be retried, each reason once."""
+    if not run_ids:
+        return []
+    failed = instance.get_runs(
+        filters=dg.RunsFilter(run_ids=list(run_ids), statuses=[dg.DagsterRunStatus.FAILURE])
+    )
+    for_good = [run for run in failed if run.tags.get(WILL_RETRY_TAG) != "true"]
+    return list(dict.fromkeys(_reason(instance, run) for run in for_good))
+
+
+def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the words of the failure that ended a run."""
+    for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
+        for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
+            event = record.event_log_entry.dagster_event
+            if event is None:
+                continue
+            if kind is dg.DagsterEventType.STEP_FAILURE:
+                failure = event.step_failure_data
+                if failure.user_failure_data and failure.user_failure_data.description:
+                    return failure.user_failure_data.description
+                if failure.error is not None:
+                    return failure.error.message.strip()
+            elif event.message:
+                return event.message
+    return f"run {run.run_id} failed without a word: look at it in the UI (make ui)"
+
+
+def is_daemon_up(instance: dg.DagsterInstance, beacon: Path) -> bool:
+    """Say whether somebody takes runs from the queue.
+
+    Args:
+        instance: that has the queue.
+        beacon: file that a daemon of ours holds the lock of while it lives, with its id in it;
+            so the last heartbeat of a killed one does not pass for life.
+    """
+    heartbeat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
+    if heartbeat is None or time.time() - heartbeat.timestamp > SILENT_SECONDS:
+        return False
+    is_ours = beacon.is_file() and beacon.read_text() == heartbeat.daemon_id
+    return not is_ours or is_held(beacon)
+
+
+def _origins(folder: Path, repository: str) -> tuple[RemoteJobOrigin, JobPythonOrigin]:
+    """Say where the job's code is, as the workspace would."""
+    working_directory = str(folder.absolute())
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        loadable_target_origin=LoadableTargetOrigin(
+            executable_path=sys.executable,
+            module_name=LOCATION,
+            working_directory=working_directory,
+        ),
+        location_name=LOCATION,
+    )
+    python_origin = RepositoryPythonOrigin(
+        executable_path=sys.executable,
+        code_pointer=ModuleCodePointer(LOCATION, "defs", working_directory),
+    )
+    return (
+        RemoteJobOrigin(RemoteRepositoryOrigin(location, repository), DOWNLOAD_JOB),
+        JobPythonOrigin(DOWNLOAD_JOB, python_origin),
+    )

@@ -1,0 +1,30 @@
+"""Dagster resources: where the environment of a run becomes settings.
+
+Read when a run or a tick asks, never at import: loading the code location needs no variable.
+"""
+
+import os
+
+import dagster as dg
+from pydantic import Field
+
+from tmdb_assets.model import Settings
+from tmdb_assets.settings import from_environment
+
+
+class TmdbResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What the `TMDB_*` variables say; the README has the table."""
+
+    overrides: dict[str, str] = Field(
+        default={},
+        description="Values that go before those of the process's environment. Not for "
+        "credentials: Dagster shows and stores what stands here.",
+    )
+
+    def settings(self) -> Settings:
+        """Return the settings of this moment.
+
+        Raises:
+            ConfigurationError: a variable cannot be used.
+        """
+        return from_environment({**os.environ, **self.overrides})

@@ -1,0 +1,186 @@
+"""Every way to start through Dagster, against a real `dagster dev`: as a user's clicks would."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.project import (
+    Project,
+    asked_since,
+    cleaned,
+    most_in_any_second,
+    wait_until,
+)
+from tmdb_assets.standin.server import StandIn
+
+BACKFILL = """
+mutation ($keys: [String!]!) {
+  launchPartitionBackfill(
+    backfillParams: {partitionNames: $keys, assetSelection: [{path: ["tmdb_responses"]}]}
+  ) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } }
+}
+"""
+
+MATERIALIZE = """
+mutation ($key: String!) {
+  launchPipelineExecution(
+    executionParams: {
+      selector: {
+        repositoryLocationName: "tmdb_assets.definitions"
+        repositoryName: "__repository__"
+        pipelineName: "__ASSET_JOB"
+        assetSelection: [{path: ["tmdb_responses"]}]
+      }
+      mode: "default"
+      executionMetadata: {tags: [{key: "dagster/partition", value: $key}]}
+    }
+  ) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
+}
+"""
+
+RUNS = """
+{ runsOrError(limit: 100) { ... on Runs { results {
+  runId status startTime endTime tags { key value }
+} } } }
+"""
+
+
+class DagsterDev:
+    """A running `dagster dev` of a project."""
+
+    def __init__(self, project: Project) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.project = project
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(self.port)],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(self.is_up, 60, "dagster dev is up", between=0.5)
+
+    def is_up(self) -> bool:
+        try:
+            locations = self.ask(
+                "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
+            )
+        except OSError:
+            return False
+        entries = locations["workspaceOrError"]["locationEntries"]
+        return [entry["loadStatus"] for entry in entries] == ["LOADED"]
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+            said: dict[str, Any] = json.load(answer)
+        assert "errors" not in said, said
+        data: dict[str, Any] = said["data"]
+        return data
+
+    def runs(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all runs by partition."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for run in self.ask(RUNS)["runsOrError"]["results"]:
+            tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+            found.setdefault(tags.get("dagster/partition", ""), []).append(run)
+        return found
+
+    def have_succeeded(self, keys: list[str]) -> bool:
+        runs = self.runs()
+        return all(any(run["status"] == "SUCCESS" for run in runs.get(key, [])) for key in keys)
+
+    def stop(self) -> None:
+        os.kill(self.process.pid, signal.SIGINT)
+        self.process.wait(30)
+
+
+@pytest.fixture
+def project(tmp_path: Path, stand_in: StandIn) -> Iterator[Project]:
+    yield from cleaned(Project(tmp_path, stand_in.origin))
+
+
+@pytest.fixture
+def dagster_dev(project: Project) -> Iterator[DagsterDev]:
+    dagster_dev = DagsterDev(project)
+    yield dagster_dev
+    dagster_dev.stop()
+
+
+def most_at_once(runs: list[dict[str, Any]]) -> int:
+    edges = sorted(
+        edge
+        for run in runs
+        for edge in ((run["startTime"], 1), (run["endTime"] or float("inf"), -1))
+    )
+    most = now = 0
+    for _, step in edges:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def test_backfill_materialize_sensor_command_line_and_run_share_one_cap(
+    dagster_dev: DagsterDev, project: Project, stand_in: StandIn
+) -> None:
+    project.environment["TMDB_REQUESTS_PER_SECOND"] = "50"
+    code, added, _ = project.run("add", project.write_list(500, "movies.txt"), "--json")
+    keys = json.loads(added)["all_batches"]
+    assert (code, len(keys)) == (0, 5)
+
+    # by a click on three partitions, by a click on one, by a dropped file, and by two commands
+    answer = dagster_dev.ask(BACKFILL, keys=keys[:3])["launchPartitionBackfill"]
+    assert answer["__typename"] == "LaunchBackfillSuccess"
+    answer = dagster_dev.ask(MATERIALIZE, key=keys[3])["launchPipelineExecution"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    tv = "".join(f"/tv/{number}\n" for number in range(1, 81))
+    project.folder.joinpath("url_lists").mkdir()
+    project.folder.joinpath("url_lists", "tv.txt").write_text(tv)
+    by_hand = subprocess.run(
+        [
+            *(sys.executable, "-m", "dagster", "asset", "materialize"),
+            *("--select", "tmdb_responses", "--partition", keys[4]),
+            *("-m", "tmdb_assets.definitions"),
+        ],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    persons = project.folder / "persons.txt"
+    persons.write_text("".join(f"/person/{number}\n" for number in range(1, 81)))
+    code, _, err = project.run("run", persons)
+    everything = [*keys, "tv-stand-in-0001", "persons-stand-in-0001"]
+    wait_until(lambda: dagster_dev.have_succeeded(everything), 90, "all runs succeeded", 1.0)
+
+    arrivals = stand_in.arrivals()
+    queued = [
+        run
+        for runs in dagster_dev.runs().values()
+        for run in runs
+        if any(tag["key"] == "dagster/code_location" for tag in run["tags"])
+    ]
+    assert by_hand.returncode == 0, by_hand.stderr[-2000:]
+    assert (code, err) == (0, "")
+    assert len(arrivals) == len(asked_since(arrivals, 0)) == 660
+    assert most_in_any_second(arrivals) <= 50
+    assert stand_in.statistics()["refused"] == 0
+    assert len(queued) == 6
+    assert most_at_once(queued) == 2
+    assert not list(project.folder.glob("data/dagster/run-daemon.log"))

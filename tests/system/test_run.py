@@ -1,0 +1,138 @@
+"""`tmdb-assets run` from end to end, in processes of its own."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.system.project import (
+    Project,
+    asked_since,
+    kill_all,
+    most_in_any_second,
+    wait_until,
+)
+from tmdb_assets.standin.server import StandIn
+
+
+def done(project: Project) -> int:
+    return len(project.outcomes())
+
+
+def test_a_list_is_downloaded_to_the_end_under_the_cap_and_only_once(
+    project: Project, stand_in: StandIn
+) -> None:
+    path = project.write_list(250)
+
+    code, out, err = project.run("run", path)
+
+    arrivals = stand_in.arrivals()
+    assert (code, err) == (0, "")
+    assert "fetched" in out
+    assert "tmdb-assets status movies-stand-in" in out
+    assert len(arrivals) == len(asked_since(arrivals, 0)) == 250
+    assert most_in_any_second(arrivals) <= 50
+    assert stand_in.statistics()["refused"] == 0
+    kinds = [outcomes[-1]["outcome"] for outcomes in project.outcomes().values()]
+    assert sorted(set(kinds)) == ["absent", "fetched"]
+    assert len(kinds) == 250
+    assert len(list(project.folder.glob("data/responses/*/*/receipt.json"))) == 3
+    wait_until(lambda: not project.processes(), 30, "all processes ended")
+
+    again, as_json, _ = project.run("run", path, "--json")
+
+    standing = json.loads(as_json)
+    assert again == 0
+    assert (standing["complete"], standing["pending"], standing["failed"]) == (3, 0, 0)
+    assert len(stand_in.arrivals()) == 250
+
+
+def test_failed_urls_are_told_counted_in_the_exit_code_and_tried_again(
+    project: Project, stand_in: StandIn
+) -> None:
+    project.environment["TMDB_MAX_ATTEMPTS"] = "1"
+    stand_in.change({"script": {"/3/movie/5": ["html"], "/3/movie/6": ["503"]}})
+    path = project.write_list(20)
+
+    code, out, _ = project.run("run", path)
+    _, failed, _ = project.run("failed", "movies-stand-in")
+    again, _, _ = project.run("run", path)
+
+    assert code == 1
+    assert "tmdb-assets failed movies-stand-in" in out
+    assert "# HTML instead of JSON, after 1 attempts\n" in failed
+    assert sorted(line for line in failed.splitlines() if not line.startswith("#")) == [
+        f"{stand_in.origin}/3/movie/5",
+        f"{stand_in.origin}/3/movie/6",
+    ]
+    assert again == 0
+    assert len(stand_in.arrivals()) == 22
+
+
+def test_ctrl_c_stops_in_good_order_and_the_next_run_resumes(
+    project: Project, stand_in: StandIn
+) -> None:
+    path = project.write_list(600)
+    with project.start("run", path) as process:
+        wait_until(lambda: done(project) > 60, 60, "60 outcomes")
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=40)
+    wait_until(lambda: not project.processes(), 30, "all processes ended")
+    settled, before = set(project.outcomes()), len(stand_in.arrivals())
+
+    code, _, _ = project.run("run", path)
+
+    assert process.returncode == 1
+    assert "all that was fetched is kept" in err
+    assert code == 0
+    assert not settled & set(asked_since(stand_in.arrivals(), before))
+    assert done(project) == 600
+
+
+def test_kill_9_of_everything_loses_nothing_and_repeats_only_what_was_in_flight(
+    project: Project, stand_in: StandIn
+) -> None:
+    path = project.write_list(400)
+    with project.start("run", path) as process:
+        wait_until(lambda: done(project) > 100, 60, "100 outcomes")
+        kill_all(project)
+        process.communicate(timeout=20)
+    settled, before = set(project.outcomes()), len(stand_in.arrivals())
+    asked_before = set(asked_since(stand_in.arrivals(), 0))
+
+    code, _, err = project.run("run", path, timeout=120)
+
+    asked = asked_since(stand_in.arrivals(), before)
+    assert (code, err) == (0, "")
+    assert not settled & set(asked)
+    assert asked_before - settled <= set(asked)
+    assert max(asked.values()) == 1
+    assert {len(outcomes) for outcomes in project.outcomes().values()} == {1}
+    assert done(project) == 400
+
+
+def test_a_refused_key_ends_the_run_with_few_requests_and_says_which_variable_to_set(
+    project: Project, stand_in: StandIn
+) -> None:
+    stand_in.change({"refuse_after": 30})
+    path = project.write_list(400)
+
+    code, _, err = project.run("run", path)
+
+    assert code == 1
+    assert "check TMDB_READ_ACCESS_TOKEN" in err
+    # two runs with 32 threads each, and what had been answered
+    assert len(stand_in.arrivals()) <= 30 + 2 * 32
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM])
+def test_sigterm_acts_like_ctrl_c(project: Project, number: signal.Signals) -> None:
+    path = project.write_list(400)
+    with project.start("run", path) as process:
+        wait_until(lambda: done(project) > 10, 60, "10 outcomes")
+        os.kill(process.pid, number)
+        _, err = process.communicate(timeout=40)
+
+    assert process.returncode == 1
+    assert "stopped" in err

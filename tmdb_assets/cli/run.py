@@ -1,0 +1,132 @@
+"""Command `run`: a list from end to end through Dagster's queue, with progress.
+
+It adds the list, queues a run for every batch that needs one, starts a queue daemon if none is up,
+and follows the files and the runs until all is done. The work itself happens in the runs: this
+process may be killed at any moment without harm.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tmdb_assets import batches, open_files
+from tmdb_assets.cli import show
+from tmdb_assets.cli.lists import freeze, json_option, list_argument, name_option, strict_option
+from tmdb_assets.cli.progress import Progress, bar_or_lines
+from tmdb_assets.download import open_door
+from tmdb_assets.model import Settings
+from tmdb_assets.settings import from_environment, require_credential
+from tmdb_assets.survey import Standing, Survey
+
+_LOOK_SECONDS = 0.5
+"""Time between two looks at files and runs."""
+
+
+@click.command()
+@list_argument
+@name_option
+@strict_option
+@json_option
+def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> None:
+    r"""Download a list of URLs to the end; run it again to resume.
+
+    Exits with 0 when every URL is fetched or absent, with 1 when some failed.
+
+    \b
+    Examples:
+      tmdb-assets run movies.txt
+      TMDB_REQUESTS_PER_SECOND=40 tmdb-assets run movies.txt.gz
+    """
+    settings = from_environment(os.environ)
+    require_credential(settings, settings.origins[:1])
+    open_files.ensure(settings.threads)
+    open_door(settings).close()
+    added = freeze(url_list, settings, name, strict=strict)
+    show.print_rejected(added.plan.rejected, added.plan.first_rejected)
+    began_at = time.monotonic()
+    survey = Survey(settings.data_dir, added.plan.name)
+    problems = _download(added, settings, survey)
+    standing = survey.look()
+    _sum_up(url_list, added, standing, settings, time.monotonic() - began_at, as_json=as_json)
+    for problem in problems:
+        show.err.print(f"a run failed: {problem}", markup=False)
+    if problems or standing.failed or standing.pending:
+        raise SystemExit(1)
+
+
+def _download(added: batches.Added, settings: Settings, survey: Survey) -> list[str]:
+    """Have all batches downloaded that need it; return what made runs fail."""
+    from tmdb_assets.cli.session import Session  # noqa: PLC0415 - Dagster takes a second to import
+
+    with Session(Path.cwd(), settings, added) as session, _stoppable():
+        progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second)
+        with progress:
+            try:
+                for _ in session.work():
+                    progress.show(survey.look())
+                    time.sleep(_LOOK_SECONDS)
+            except KeyboardInterrupt:
+                progress.note("stopping: what is in flight may land, then the runs end")
+                session.stop()
+                progress.show(survey.look())
+                raise click.ClickException(
+                    f"stopped; all that was fetched is kept. Resume: run {added.plan.name} again"
+                ) from None
+        return session.problems()
+
+
+class _stoppable:  # noqa: N801 - reads as a word in `with`
+    """Has SIGTERM act like Ctrl-C while it lasts."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _sum_up(  # noqa: PLR0913 - what the summary needs
+    url_list: Path,
+    added: batches.Added,
+    standing: Standing,
+    settings: Settings,
+    seconds: float,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        show.print_json({**asdict(standing), "seconds": round(seconds, 1)})
+        return
+    rows = list(_rows(added, standing, settings, seconds))
+    show.out.print(show.table(f"list {standing.name}", rows))
+    name = standing.name
+    if standing.failed:
+        show.out.print(f"\nwhat failed:     tmdb-assets failed {name}")
+        show.out.print(f"try them again:  tmdb-assets run {url_list}")
+    show.out.print(f"\nlook at a file:  ls {settings.data_dir}/responses/{name} | head")
+    show.out.print("in the UI:       make ui     (dagster dev, http://127.0.0.1:3000)")
+    show.out.print(f"later:           tmdb-assets status {name}")
+
+
+def _rows(
+    added: batches.Added, standing: Standing, settings: Settings, seconds: float
+) -> Iterator[tuple[str, str]]:
+    cap = settings.requests_per_second
+    mean = standing.mean_requests_per_second
+    yield from (
+        row for row in show.standing_rows(standing, cap) if not row[0].startswith("requests/s")
+    )
+    if added.plan.rejected:
+        yield "lines rejected", f"{added.plan.rejected:,}"
+    yield "requests/s, first to last", f"{mean:.1f} of {cap}" if mean else "none sent"
+    yield "time", show.duration(seconds)
+    yield "files", str(settings.data_dir / "responses" / standing.name)

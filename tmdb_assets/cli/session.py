@@ -1,0 +1,134 @@
+"""The runs behind `tmdb-assets run`: queued, kept going, watched, stopped.
+
+Uses what `defs.queue` offers and knows nothing of Dagster itself. A queue daemon is started only
+if none is up; should one that was up fall silent, we start ours then.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tmdb_assets import store
+from tmdb_assets.batches import Added
+from tmdb_assets.definitions import defs
+from tmdb_assets.defs import queue
+from tmdb_assets.defs.reaper import reap
+from tmdb_assets.errors import TmdbAssetsError
+from tmdb_assets.model import Settings
+
+REAP_SECONDS = 5.0
+STOP_SECONDS = 20.0
+"""How long stopped runs may take to end before we leave them to themselves."""
+
+_POLL_SECONDS = 0.3
+
+
+class Session:
+    """Runs for the batches of one list; one thread."""
+
+    def __init__(self, folder: Path, settings: Settings, added: Added) -> None:
+        self._folder = folder
+        self._data_dir = settings.data_dir
+        self._keys = added.all_batches
+        self._instance = queue.open_instance(folder)
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._log_path = settings.data_dir / "dagster" / "run-daemon.log"
+        self._beacon = settings.data_dir / "dagster" / "run-daemon.id"
+        self._run_ids: set[str] = set()
+        self._suspects: dict[str, float] = {}
+        self._next_reap = 0.0
+        queue.register(self._instance, added)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End our queue daemon and leave the instance."""
+        if self._daemon is not None:
+            if self._daemon.stdin is not None:
+                self._daemon.stdin.close()
+            try:
+                self._daemon.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._daemon.kill()
+                self._daemon.wait()
+        self._instance.dispose()
+
+    def work(self) -> Iterator[None]:
+        """Queue what is needed and yield now and then until all runs have ended.
+
+        Raises:
+            TmdbAssetsError: our queue daemon ended by itself.
+        """
+        needed = [key for key in self._keys if store.needs_download(self._data_dir, key)]
+        busy = queue.active_batches(self._instance, needed)
+        fresh = [key for key in needed if key not in busy]
+        for run_id in queue.submit(self._instance, defs, fresh, self._folder):
+            self._run_ids.add(run_id)
+            self._keep_daemon()
+            yield
+        while needed and (active := queue.active_runs(self._instance, needed)):
+            self._run_ids.update(run.run_id for run in active)
+            self._keep_daemon()
+            self._reap()
+            if self.problems():
+                self.stop()
+            yield
+
+    def stop(self) -> None:
+        """Take our runs from the queue, interrupt those under way, and wait until they ended."""
+        deadline = time.monotonic() + STOP_SECONDS
+        cancelled: set[str] = set()
+        while time.monotonic() < deadline:
+            ours = [
+                run
+                for run in queue.active_runs(self._instance, self._keys)
+                if run.run_id in self._run_ids
+            ]
+            if not ours:
+                return
+            queue.cancel(self._instance, [run for run in ours if run.run_id not in cancelled])
+            cancelled.update(run.run_id for run in ours)
+            time.sleep(_POLL_SECONDS)
+
+    def problems(self) -> list[str]:
+        """Return why runs of ours failed for good, each reason once."""
+        return queue.failures(self._instance, sorted(self._run_ids))
+
+    def _keep_daemon(self) -> None:
+        if self._daemon is not None:
+            if self._daemon.poll() is not None:
+                raise TmdbAssetsError(
+                    f"the queue daemon ended by itself: {str(self._log_path)!r} says why; "
+                    "run again to resume"
+                )
+            return
+        if queue.is_daemon_up(self._instance, self._beacon):
+            return
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("ab") as log:
+            self._daemon = subprocess.Popen(  # noqa: S603 - our own module
+                [
+                    *(sys.executable, "-m", "tmdb_assets.defs.daemon"),
+                    *(str(self._folder.absolute()), str(self._beacon)),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the console is for us: we end the runs in good order
+                start_new_session=True,
+            )
+
+    def _reap(self) -> None:
+        if time.monotonic() >= self._next_reap:
+            self._next_reap = time.monotonic() + REAP_SECONDS
+            self._suspects = reap(self._instance, self._data_dir, self._suspects)

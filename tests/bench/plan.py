@@ -1,4 +1,4 @@
-"""How long it takes to plan and to add a list, and how much memory; run it as a script.
+"""How long it takes to plan and to add a list, and how much memory.
 
 Each figure is from a fresh process, so that no peak of memory hides in that of an earlier one.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tmdb_assets.batches import add, plan
@@ -22,9 +23,8 @@ SHAPES = {
 }
 
 
-def main() -> None:
-    row = "{:<9} {:<6} {:>10} {:>9} {:>9} {:>9}"
-    sys.stdout.write(row.format("does", "lines", "URLs", "seconds", "us/URL", "peak MiB") + "\n")
+def main() -> Iterator[tuple[str, str, str]]:
+    """Yield seconds and peak memory by count, shape and action."""
     for count in COUNTS:
         for shape, pattern in SHAPES.items():
             with tempfile.TemporaryDirectory() as folder:
@@ -33,14 +33,12 @@ def main() -> None:
                     file.writelines(f"{pattern.format(number)}\n" for number in range(count))
                 for action in ("plan", "add", "add again"):
                     found = _in_fresh_process(action, path)
-                    each = found["seconds"] / count * 1e6
-                    figures = f"{found['seconds']:.2f}", f"{each:.1f}", f"{found['mib']:.0f}"
-                    sys.stdout.write(row.format(action, shape, f"{count:,}", *figures) + "\n")
-                    sys.stdout.flush()
+                    figure = f"{found['seconds']:.2f} s, {found['mib']:.0f} MiB"
+                    yield f"{action} {count:,} URLs", shape, figure
 
 
 def _in_fresh_process(action: str, path: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, action, str(path)]
+    command = [sys.executable, "-m", "tests.bench.plan", action, str(path)]
     found: dict[str, float] = json.loads(subprocess.check_output(command))
     return found
 
@@ -57,7 +55,4 @@ def _measure(action: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        _measure(sys.argv[1], Path(sys.argv[2]))
-    else:
-        main()
+    _measure(sys.argv[1], Path(sys.argv[2]))

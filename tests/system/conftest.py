@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.project import Project, cleaned
+from tests.system.project import Project
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -16,4 +16,5 @@ def stand_in() -> Iterator[StandIn]:
 
 @pytest.fixture
 def project(tmp_path: Path, stand_in: StandIn) -> Iterator[Project]:
-    yield from cleaned(Project(tmp_path, stand_in.origin))
+    with Project(tmp_path, stand_in.origin) as project:
+        yield project

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,18 @@ class Project:
             "TMDB_THREADS": "32",
             **environment,
         }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_all()
+
+    def kill_all(self) -> None:
+        """End every process that works in this folder with SIGKILL, at once."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def write_list(self, urls: int, name: str = "movies.txt") -> Path:
         path = self.folder / name
@@ -111,20 +124,3 @@ def most_in_any_second(arrivals: Sequence[Sequence[Any]]) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-def kill_all(project: Project) -> None:
-    """End every process of the project with SIGKILL, at once."""
-    for pid in project.processes():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def cleaned(project: Project) -> Iterator[Project]:
-    """Lend a project; whatever still runs in it afterwards is ended."""
-    try:
-        yield project
-    finally:
-        kill_all(project)

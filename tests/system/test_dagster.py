@@ -1,118 +1,21 @@
 """Every way to start through Dagster, against a real `dagster dev`: as a user's clicks would."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.system.dagster_dev import BACKFILL, MATERIALIZE, DagsterDev
 from tests.system.project import (
     Project,
     asked_since,
-    cleaned,
     most_in_any_second,
     wait_until,
 )
 from tmdb_assets.standin.server import StandIn
-
-BACKFILL = """
-mutation ($keys: [String!]!) {
-  launchPartitionBackfill(
-    backfillParams: {partitionNames: $keys, assetSelection: [{path: ["tmdb_responses"]}]}
-  ) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } }
-}
-"""
-
-MATERIALIZE = """
-mutation ($key: String!) {
-  launchPipelineExecution(
-    executionParams: {
-      selector: {
-        repositoryLocationName: "tmdb_assets.definitions"
-        repositoryName: "__repository__"
-        pipelineName: "__ASSET_JOB"
-        assetSelection: [{path: ["tmdb_responses"]}]
-      }
-      mode: "default"
-      executionMetadata: {tags: [{key: "dagster/partition", value: $key}]}
-    }
-  ) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
-}
-"""
-
-RUNS = """
-{ runsOrError(limit: 100) { ... on Runs { results {
-  runId status startTime endTime tags { key value }
-} } } }
-"""
-
-
-class DagsterDev:
-    """A running `dagster dev` of a project."""
-
-    def __init__(self, project: Project) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.project = project
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(self.port)],
-            cwd=project.folder,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_until(self.is_up, 60, "dagster dev is up", between=0.5)
-
-    def is_up(self) -> bool:
-        try:
-            locations = self.ask(
-                "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
-            )
-        except OSError:
-            return False
-        entries = locations["workspaceOrError"]["locationEntries"]
-        return [entry["loadStatus"] for entry in entries] == ["LOADED"]
-
-    def ask(self, query: str, **variables: object) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/graphql",
-            json.dumps({"query": query, "variables": variables}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
-            said: dict[str, Any] = json.load(answer)
-        assert "errors" not in said, said
-        data: dict[str, Any] = said["data"]
-        return data
-
-    def runs(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all runs by partition."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for run in self.ask(RUNS)["runsOrError"]["results"]:
-            tags = {tag["key"]: tag["value"] for tag in run["tags"]}
-            found.setdefault(tags.get("dagster/partition", ""), []).append(run)
-        return found
-
-    def have_succeeded(self, keys: list[str]) -> bool:
-        runs = self.runs()
-        return all(any(run["status"] == "SUCCESS" for run in runs.get(key, [])) for key in keys)
-
-    def stop(self) -> None:
-        os.kill(self.process.pid, signal.SIGINT)
-        self.process.wait(30)
-
-
-@pytest.fixture
-def project(tmp_path: Path, stand_in: StandIn) -> Iterator[Project]:
-    yield from cleaned(Project(tmp_path, stand_in.origin))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from tests.system.project import (
     Project,
     asked_since,
-    kill_all,
     most_in_any_second,
     wait_until,
 )
@@ -96,7 +95,7 @@ def test_kill_9_of_everything_loses_nothing_and_repeats_only_what_was_in_flight(
     path = project.write_list(400)
     with project.start("run", path) as process:
         wait_until(lambda: done(project) > 100, 60, "100 outcomes")
-        kill_all(project)
+        project.kill_all()
         process.communicate(timeout=20)
     settled, before = set(project.outcomes()), len(stand_in.arrivals())
     asked_before = set(asked_since(stand_in.arrivals(), 0))

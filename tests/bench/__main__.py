@@ -1,0 +1,39 @@
+"""Runs the benchmarks that are named, or all, and prints a table of figures."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import backfill, ceiling, costs, kill, plan
+
+BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
+    "plan": plan.main,
+    "ceiling": ceiling.main,
+    "backfill": backfill.main,
+    "costs": costs.main,
+    "kill": kill.main,
+}
+
+
+def main() -> None:
+    """Run and print."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(names) - set(BENCHMARKS):
+        raise SystemExit(f"no benchmark {', '.join(unknown)}: take {', '.join(BENCHMARKS)}")
+    console = Console(width=120)
+    load = os.getloadavg()[0]
+    console.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}")
+    table = Table("benchmark", "what", "figure")
+    for name in names:
+        console.print(f"running {name} ...")
+        for row in BENCHMARKS[name]():
+            table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

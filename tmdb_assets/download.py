@@ -17,7 +17,7 @@ from tmdb_assets.limiter.file_store import FileStore
 from tmdb_assets.model import OutcomeKind, Settings
 from tmdb_assets.report import Report, Statistics, percentile, rate_per_second
 from tmdb_assets.settings import require_credential
-from tmdb_assets.store import BatchStore
+from tmdb_assets.store import BatchStore, needs_download
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def download_batch(batch: str, settings: Settings, holder: str = "") -> Report:
         logger.info("batch %s: %d URLs, %d done before", batch, len(targets), resumed)
         statistics = _fetch(store, settings) if store.pending else Statistics(urls=0)
         seconds = time.monotonic() - began_at
-        if store.pending:
+        if store.pending or needs_download(settings.data_dir, batch):
             store.seal(seconds)
         report = _sum_up(batch, store, statistics, settings, seconds)
     logger.info(
@@ -107,7 +107,11 @@ def _sum_up(
         failed=store.counts[OutcomeKind.FAILED],
         resumed=store.counts.total() - statistics.urls,
         requests=len(statistics.sent_at),
-        refused=sum(n for reason, n in statistics.pauses.items() if reason.startswith("HTTP 429")),
+        refused=sum(
+            count
+            for reason, count in (statistics.pauses + statistics.failed).items()
+            if reason.startswith("HTTP 429")
+        ),
         seconds=seconds,
         requests_per_second=per_second,
         share_of_cap=per_second / settings.requests_per_second,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from tmdb_assets.backlog import Backlog, Task
-from tmdb_assets.errors import CredentialError, DownloadStoppedError, TmdbAssetsError
+from tmdb_assets.errors import CredentialError, DownloadStoppedError, StoreError, TmdbAssetsError
 from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
 from tmdb_assets.report import Statistics
 from tmdb_assets.retry import (
@@ -31,8 +31,11 @@ from tmdb_assets.retry import (
 )
 from tmdb_assets.store import BatchStore
 
-DRAIN_SECONDS = 2.0
+DRAIN_SECONDS = 2.5
 """How long a stopped run waits for answers that are paid for already."""
+
+JOIN_SECONDS = 1.0
+"""Bound on waiting for a thread that has nothing left to do."""
 
 PROGRESS_SECONDS = 10.0
 """Time between two lines in the log."""
@@ -106,9 +109,9 @@ class FetchPool:
             DownloadStoppedError: a thread met what it does not understand.
             BaseException: whatever interrupted the calling thread, after what had landed was kept.
         """
-        for thread in self._threads:
-            thread.start()
         try:
+            for thread in self._threads:
+                thread.start()
             self._write_until_done()
         except BaseException as error:
             self._stop(stop_sending, keep_landing=not isinstance(error, TmdbAssetsError))
@@ -116,6 +119,8 @@ class FetchPool:
         if self._failure is not None:
             self._stop(stop_sending, keep_landing=True)
             raise self._failure
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
         self.statistics.pauses = self._backlog.pauses
 
     def _write_until_done(self) -> None:
@@ -140,8 +145,14 @@ class FetchPool:
             remaining_seconds = deadline - time.monotonic()
             if remaining_seconds <= 0:
                 break
-            with suppress(queue.Empty):
+            try:
                 self._write(self._results.get(timeout=min(_POLL_SECONDS, remaining_seconds)))
+            except queue.Empty:
+                continue
+            except StoreError as error:
+                # what stopped the run is the news; that the rest cannot be kept is a consequence
+                logger.warning("what was in flight is lost: %s", error)
+                break
         self.statistics.pauses = self._backlog.pauses
 
     def _work(self) -> None:
@@ -154,7 +165,7 @@ class FetchPool:
                 self._follow(judge(attempt), attempt, task)
         except TmdbAssetsError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the one boundary: a surprise must stop the run
+        except BaseException as error:  # noqa: BLE001 - the one boundary: a surprise must stop the run
             name = task.target.name if task is not None else "none"
             surprise = DownloadStoppedError(
                 f"unexpected {type(error).__name__} at {name!r}: all that was fetched is kept; "

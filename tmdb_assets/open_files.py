@@ -22,10 +22,11 @@ def ensure(threads: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return soft
     if hard != resource.RLIM_INFINITY and hard < needed:
+        fitting = hard - SPARE_FILES
+        fewer = f" or set TMDB_THREADS to {fitting} or less" if fitting > 0 else ""
         raise ConfigurationError(
             f"{threads} threads need {needed} open files, this system allows {hard}: "
-            f"raise it (ulimit -Hn {needed}) or set TMDB_THREADS to {max(1, hard - SPARE_FILES)} "
-            "or less"
+            f"raise it (ulimit -Hn {needed}){fewer}"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     return needed

@@ -41,7 +41,10 @@ def decode(line: bytes) -> Outcome:
         BatchError: the line is of a newer format.
         ValueError: it is no outcome.
     """
-    fields = json.loads(line)
+    try:
+        fields = json.loads(line)
+    except RecursionError:
+        raise ValueError("brackets without end") from None
     if not isinstance(fields, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 - the value is at fault
     if isinstance(version := fields.get("format"), int) and version > OUTCOME_FORMAT:
@@ -62,7 +65,7 @@ def decode(line: bytes) -> Outcome:
             sent_at=tuple(map(_seconds, fields["sent_at"])),
             seconds=float(fields["seconds"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("a field is missing or odd") from error
 
 

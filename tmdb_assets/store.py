@@ -197,7 +197,8 @@ class BatchStore:
     def _read(self) -> None:
         """Learn all outcomes, then drop those whose body is not there as recorded."""
         self._learn_all()
-        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
+        with os.scandir(self.folder) as entries:
+            sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
         for target in self._targets:
             known = self._known.get(target.url)
             is_fetched = known is not None and known.outcome is OutcomeKind.FETCHED

@@ -138,5 +138,4 @@ class Survey:
         settled = [moment for moment in self._recent if moment <= end]
         if not settled:
             return 0.0
-        span_seconds = min(RATE_SECONDS, max(1.0, end - self._began_at))
-        return len(settled) / span_seconds
+        return len(settled) / max(1.0, end - min(settled))

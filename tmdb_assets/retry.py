@@ -31,6 +31,7 @@ STOP_CODES = frozenset({3, 7, 10, 14, 31, 32, 35, 45})
 PERMANENT_CODES = frozenset({2, 4, 5, 18, 20, 21, 22, 23, 26, 27, 28, 29, 40, 42, 44, 47})
 """TMDB codes that the same request will always get, whatever HTTP status they come with."""
 
+_LARGEST_CODE = 9999  # a longer number is no code, and would fill the log
 _PERMANENT_FAULTS = frozenset({Fault.TOO_LARGE, Fault.REDIRECTED, Fault.REDIRECT_LOOP})
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
@@ -133,11 +134,11 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(text[:12])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
 def _refuse_constant(name: str) -> object:
@@ -152,8 +153,8 @@ def _tmdb_code(document: object) -> int | None:
     if not isinstance(document, dict):
         return None
     code = document.get("status_code")
-    if isinstance(code, int) and "status_message" in document:
-        return code
+    if code is not None and "status_message" in document:
+        return code if type(code) is int and abs(code) <= _LARGEST_CODE else 0
     return 0 if document.get("success") is False else None
 
 

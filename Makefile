@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt
 	  { echo "python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (a minute or so, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 	  --constraint .ci/constraints.txt --editable '.[dev]'
 	@touch $@
 

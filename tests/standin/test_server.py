@@ -25,7 +25,7 @@ PATH = "/3/movie/550"
 PARSERS = sorted({fastest_parser(), "uvicorn.protocols.http.h11_impl:H11Protocol"})
 
 
-def at_once(**settings: Any) -> StandIn:  # noqa: ANN401 - any of the settings
+def at_once(**settings: Any) -> StandIn:
     return StandIn(StandInSettings(latency_seconds=0, **settings))
 
 

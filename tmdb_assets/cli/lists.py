@@ -69,7 +69,7 @@ def add(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
     show.out.print(show.plan_table(added.plan, settings.requests_per_second))
     if added.new_batches:
         first = added.new_batches[0]
-        show.out.print(f"\nDownload it:       tmdb-assets run {url_list}")
+        show.out.print(f"\nDownload it:       {show.command()} run {url_list}")
         show.out.print(
             "or one partition:  dagster asset materialize --select tmdb_responses "
             f"--partition {first} -m tmdb_assets.definitions"

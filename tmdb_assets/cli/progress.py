@@ -8,6 +8,9 @@ from rich import progress as rich_progress
 from tmdb_assets.cli import show
 from tmdb_assets.survey import Standing
 
+BAR_COLUMNS = 16
+"""So that bar and figures fit into 80 columns."""
+
 LINE_SECONDS = 10.0
 """Time between two lines where there is no terminal."""
 
@@ -42,12 +45,11 @@ class Bar:
 
     def __init__(self, standing: Standing, requests_per_second: int) -> None:
         self._requests_per_second = requests_per_second
+        self._name = standing.name
         self._progress = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
-            rich_progress.BarColumn(bar_width=30),
+            rich_progress.BarColumn(bar_width=BAR_COLUMNS),
             rich_progress.TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
             rich_progress.TextColumn("{task.fields[detail]}"),
-            rich_progress.TimeElapsedColumn(),
             console=show.out,
         )
         self._task = self._progress.add_task(
@@ -55,6 +57,7 @@ class Bar:
         )
 
     def __enter__(self) -> Self:
+        self.note(f"list {self._name}")
         self._progress.start()
         return self
 
@@ -108,5 +111,5 @@ def _detail(standing: Standing, requests_per_second: int) -> str:
     left = show.duration(show.seconds_left(standing, requests_per_second))
     return (
         f"{standing.absent:,} absent, {standing.failed:,} failed, "
-        f"{standing.requests_per_second:.1f}/{requests_per_second} requests/s, {left} left"
+        f"{standing.requests_per_second:.1f}/{requests_per_second} req/s, {left} left"
     )

@@ -108,13 +108,13 @@ def _sum_up(  # noqa: PLR0913 - what the summary needs
         return
     rows = list(_rows(added, standing, settings, seconds))
     show.out.print(show.table(f"list {standing.name}", rows))
-    name = standing.name
+    name, command = standing.name, show.command()
     if standing.failed:
-        show.out.print(f"\nwhat failed:     tmdb-assets failed {name}")
-        show.out.print(f"try them again:  tmdb-assets run {url_list}")
-    show.out.print(f"\nlook at a file:  ls {settings.data_dir}/responses/{name} | head")
-    show.out.print("in the UI:       make ui     (dagster dev, http://127.0.0.1:3000)")
-    show.out.print(f"later:           tmdb-assets status {name}")
+        show.out.print(f"\nwhat failed:     {command} failed {name}")
+        show.out.print(f"try them again:  {command} run {url_list}")
+    show.out.print(f"\nlook at it:      ls {settings.data_dir}/responses/{name}/*-0001 | head")
+    show.out.print("in the UI:       make ui")
+    show.out.print(f"later:           {command} status {name}")
 
 
 def _rows(

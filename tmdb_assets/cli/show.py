@@ -1,9 +1,11 @@
 """What the console shows: tables and texts, from values; no files, no Dagster."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +25,13 @@ WIDTH_OF_LOGS = 160
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_LOGS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def command() -> str:
+    """Return how to call us again from this folder, on the PATH or not."""
+    path = os.path.relpath(sys.argv[0])
+    is_script = Path(path).name == "tmdb-assets" and not path.startswith("..")
+    return path if is_script else "tmdb-assets"
 
 
 def print_json(values: Mapping[str, object]) -> None:

@@ -5,11 +5,12 @@ most one slot, and news (a stop, a slower rate) reaches every waiting thread at 
 """
 
 import threading
+from contextlib import suppress
 from typing import Self
 
 from pyrate_limiter import Limiter
 
-from tmdb_assets.errors import LimiterUnavailableError
+from tmdb_assets.errors import LimiterError, LimiterUnavailableError
 from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotStore
 from tmdb_assets.limiter.slots import LATE_NS
 
@@ -41,6 +42,7 @@ class Door:
         Raises:
             LimiterError: the limiter failed or was closed meanwhile.
         """
+        self._store.check_open()
         self._lock.acquire()
         try:
             self._store.check_open()
@@ -67,7 +69,9 @@ class Door:
                 self._holds_permit = False
                 late_ns = self._store.now_ns() - self._bucket.admitted_ns
                 if late_ns > LATE_NS:
-                    self._store.write_back(late_ns)
+                    # the request has left; a store that failed or closed says so to the next one
+                    with suppress(LimiterError):
+                        self._store.write_back(late_ns)
         finally:
             self._lock.release()
 

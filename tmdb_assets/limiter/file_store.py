@@ -126,6 +126,10 @@ class FileStore:
             LimiterUnavailableError: the store failed.
             LimiterClosedError: `close` was called.
         """
+        if os.getpid() != self._pid:
+            raise LimiterUnavailableError(
+                "a limiter does not outlive a fork: open it in the process that uses it"
+            )
         if self._failure is not None:
             raise self._failure
         if self._closed.is_set():
@@ -140,12 +144,9 @@ class FileStore:
                 self._fd = -1
 
     def _transact(self, change: Callable[[Slots, int], Slots]) -> None:
+        self.check_open()  # before the mutex too: after a fork nobody may ever release it
         with self._mutex:
             self.check_open()
-            if os.getpid() != self._pid:
-                raise LimiterUnavailableError(
-                    "a limiter does not outlive a fork: open it in the process that uses it"
-                )
             try:
                 self._lock()
                 try:
@@ -204,11 +205,11 @@ class FileStore:
     def _unavailable(self, error: OSError) -> LimiterUnavailableError:
         return LimiterUnavailableError(
             f"limiter file {str(self.path)!r}: {error.strerror or error}: "
-            "make it writable, or set TMDB_LIMITER to a file that is"
+            "set TMDB_LIMITER to file:/path in a folder that can be written and has room"
         )
 
     def _read(self, now_ns: int) -> Slots:
-        raw = os.pread(self._fd, _RECORD_BYTES + 1, 0)
+        raw = os.pread(self._fd, _RECORD_BYTES, 0)
         if len(raw) != _RECORD_BYTES or zlib.crc32(raw[:-4]).to_bytes(4, "little") != raw[-4:]:
             return unknown_past(now_ns)
         magic, offset_ns, at_ns, *fields = _BODY.unpack(raw[:-4])

@@ -90,7 +90,7 @@ def book(slots: Slots, now_ns: int, born: int, interval_ns: int) -> Booking:
         horizon_ns = now_ns + YOUNGER_LEAD_NS
     slot_ns = slots.next_ns if now_ns - slots.next_ns < GRACE_NS else now_ns
     if slot_ns > horizon_ns:
-        return Booking(slots, None, slot_ns - horizon_ns)
+        return Booking(slots, None, min(slot_ns - horizon_ns, AHEAD_NS))
     return Booking(replace(slots, next_ns=slot_ns + interval_ns), slot_ns, max(0, slot_ns - now_ns))
 
 

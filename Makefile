@@ -27,10 +27,10 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt
 BESIDE = $$([ -n "$$TMDB_READ_ACCESS_TOKEN$$TMDB_API_KEY" ] || echo "tmdb-assets stand-in --")
 
 run: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; $(BESIDE) tmdb-assets run "$(LIST)"
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; exec $(BESIDE) tmdb-assets run "$(LIST)"
 
 ui: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; $(BESIDE) dagster dev -h 127.0.0.1 -p 3000
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; exec $(BESIDE) dagster dev -h 127.0.0.1 -p 3000
 
 check: setup
 	@$(BIN)/ruff format --check --quiet .

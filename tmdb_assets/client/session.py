@@ -3,13 +3,14 @@
 No judgement here (that is `retry`), and no retries: what is sent again is sent by the caller.
 """
 
+import http.client
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
@@ -34,6 +35,9 @@ _REDIRECT_STATUSES = frozenset(
         HTTPStatus.PERMANENT_REDIRECT,
     }
 )
+
+
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Client:
@@ -62,18 +66,18 @@ class Client:
         }
         adapter = PacedAdapter(self._wire, pool_size=settings.threads)
         self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
-        self._environment = {
-            origin: self._session.merge_environment_settings(
-                origin, {}, stream=True, verify=None, cert=None
+        self._environment: dict[str, dict[str, Any]] = {
+            origin: dict(
+                self._session.merge_environment_settings(
+                    origin, {}, stream=True, verify=None, cert=None
+                )
             )
             for origin in settings.origins
         }
         for origin in filter(is_loopback, settings.origins):
             self._environment[origin]["proxies"] = {}
-        self._session.trust_env = False
 
     def attempt(self, target: Target) -> Attempt:
         """Send one attempt and read its answer; blocks for the permit and at most the time-outs.
@@ -123,9 +127,9 @@ class Client:
         request = requests.Request("GET", url, headers=self._headers).prepare()
         request.url = url  # as frozen: requests would quote it once more
         try:
-            response = self._session.send(
+            # not Session.send: it reads the body of a redirect whole and chokes on odd locations
+            response = self._session.get_adapter(url).send(
                 request,
-                allow_redirects=False,
                 timeout=self._timeouts,
                 **self._environment[origin_of(url)],
             )
@@ -142,9 +146,19 @@ class Client:
         return response.status_code, headers, body
 
     def _body(self, response: requests.Response) -> bytes:
+        status = response.status_code
+        if status < HTTPStatus.OK:
+            raise urllib3_errors.ProtocolError("an interim answer, the real one is yet to come")
         body: bytes = response.raw.read(self._max_body_bytes + 1, decode_content=True)
         if len(body) > self._max_body_bytes:
             raise _BodyTooLargeError
+        # the end of a connection also ends headers and unframed bodies, and nothing says so
+        flight = self._wire.journey.flight
+        if flight is not None and flight.is_expired:
+            raise TimeoutError
+        is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+        if not body and not is_framed and status not in _BODILESS:
+            raise urllib3_errors.ProtocolError("the connection ended within the headers")
         return body
 
 
@@ -169,10 +183,11 @@ _FAULTS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Faul
     ((urllib3_errors.NameResolutionError, socket.gaierror), Fault.NAME),
     ((ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError), Fault.TLS),
     (requests.exceptions.ProxyError, Fault.PROXY),
+    (ConnectionRefusedError, Fault.CONNECTION_REFUSED),
+    (urllib3_errors.NewConnectionError, Fault.CONNECTION_LOST),
     ((TimeoutError, urllib3_errors.TimeoutError, requests.Timeout), Fault.TIMED_OUT),
     (urllib3_errors.DecodeError, Fault.BAD_ENCODING),
-    (urllib3_errors.IncompleteRead, Fault.TRUNCATED),
-    (ConnectionRefusedError, Fault.CONNECTION_REFUSED),
+    (http.client.IncompleteRead, Fault.TRUNCATED),
 )
 
 

@@ -43,6 +43,8 @@ class Watchdog:
         """Cut `sock` off in `timeout_seconds` unless the flight is forgotten before."""
         flight = Flight(sock, time.monotonic() + timeout_seconds)
         self._flights.add(flight)
+        if self._closed.is_set():
+            _cut_off(flight)
         return flight
 
     def forget(self, flight: Flight) -> None:
@@ -67,6 +69,8 @@ class Watchdog:
 
 def _cut_off(flight: Flight) -> None:
     flight.is_expired = True
+    # TLS within the TLS of a proxy is urllib3's SSLTransport, which is no socket but has one
+    sock: socket.socket = getattr(flight.sock, "socket", flight.sock)
     with contextlib.suppress(OSError):
         # not SSLSocket.shutdown, which would pull the TLS layer from under the reading thread
-        socket.socket.shutdown(flight.sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -71,15 +71,17 @@ class Wire:
         self._credential = credential
         self._timeout_seconds = timeout_seconds
 
-    def sign(
-        self, url: str, headers: Mapping[str, str] | None
-    ) -> tuple[str, Mapping[str, str] | None]:
-        """Return the request with the credential in it."""
-        if self._credential is None:
-            return url, headers
-        if self._credential.is_token:
-            return url, {**(headers or {}), "Authorization": f"Bearer {self._credential.secret}"}
-        return f"{url}{'&' if '?' in url else '?'}api_key={self._credential.secret}", headers
+    def signed_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        """Return the headers, with the token if there is one."""
+        if self._credential is None or not self._credential.is_token:
+            return headers
+        return {**(headers or {}), "Authorization": f"Bearer {self._credential.secret}"}
+
+    def signed_url(self, url: str) -> str:
+        """Return the URL, with the key if there is one."""
+        if self._credential is None or self._credential.is_token:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}api_key={self._credential.secret}"
 
     def leaves(self, sock: socket.socket) -> None:
         """Note that a request of this thread leaves now: its time starts to run."""
@@ -112,7 +114,7 @@ class _Paced(HTTPConnection):
         Raises:
             ProtocolError: the server hung up again and again before the request could leave.
         """
-        url, headers = self.wire.sign(url, headers)
+        headers = self.wire.signed_headers(headers)
         for _ in range(ROUNDS):
             if self.sock is None:
                 self.connect()
@@ -126,6 +128,10 @@ class _Paced(HTTPConnection):
                         return
             self._hang_up()
         raise ProtocolError(f"the server hung up {ROUNDS} times before the request could leave")
+
+    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as urllib3 has it
+        """Write the request line; below what urllib3 remembers, and logs when headers are bad."""
+        super().putrequest(method, self.wire.signed_url(url), *args, **options)
 
     def _hang_up(self) -> None:
         """Close, but remember the tunnel, which urllib3 forgets: else we would reach the proxy."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from tests.bench.judge import judging
 from tests.system.dagster_dev import BACKFILL, DagsterDev
+from tests.system.judge import judging
 from tests.system.project import Project, wait_until
 
 URLS, BATCHES = 2000, 4

@@ -18,7 +18,7 @@ from statistics import median
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.bench.judge import judging
+from tests.system.judge import judging
 from tmdb_assets import batches
 from tmdb_assets.download import download_batch
 from tmdb_assets.settings import from_environment

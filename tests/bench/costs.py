@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.judge import judging
 from tests.bench.processes import Watch
+from tests.system.judge import judging
 from tests.system.project import Project
 
 

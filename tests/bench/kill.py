@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.judge import judging
+from tests.system.judge import judging
 from tests.system.project import Project, asked_since, wait_until
 
 URLS = 1000

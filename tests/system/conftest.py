@@ -3,18 +3,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.judge import judging
 from tests.system.project import Project
-from tmdb_assets.standin.server import StandIn
-from tmdb_assets.standin.settings import StandInSettings
+from tmdb_assets.standin.process import StandInProcess
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn(StandInSettings(latency_seconds=0.3, cap=50)) as server:
+def stand_in() -> Iterator[StandInProcess]:
+    with judging(latency_seconds=0.3, cap=50) as (server, _):
         yield server
 
 
+@pytest.fixture(scope="session")
+def limiter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all tests: a new one begins with a second and a half of silence."""
+    return tmp_path_factory.mktemp("limiter") / "slots"
+
+
 @pytest.fixture
-def project(tmp_path: Path, stand_in: StandIn) -> Iterator[Project]:
-    with Project(tmp_path, stand_in.origin) as project:
+def project(tmp_path: Path, limiter: Path, stand_in: StandInProcess) -> Iterator[Project]:
+    with Project(tmp_path, stand_in.origin, TMDB_LIMITER=f"file:{limiter}") as project:
         yield project

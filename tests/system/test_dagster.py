@@ -15,7 +15,7 @@ from tests.system.project import (
     most_in_any_second,
     wait_until,
 )
-from tmdb_assets.standin.server import StandIn
+from tmdb_assets.standin.process import StandInProcess
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def most_at_once(runs: list[dict[str, Any]]) -> int:
 
 
 def test_backfill_materialize_sensor_command_line_and_run_share_one_cap(
-    dagster_dev: DagsterDev, project: Project, stand_in: StandIn
+    dagster_dev: DagsterDev, project: Project, stand_in: StandInProcess
 ) -> None:
     project.environment["TMDB_REQUESTS_PER_SECOND"] = "50"
     code, added, _ = project.run("add", project.write_list(500, "movies.txt"), "--json")

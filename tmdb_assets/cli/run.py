@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _download(added: batches.Added, settings: Settings, survey: Survey) -> list[
     """Have all batches downloaded that need it; return what made runs fail."""
     from tmdb_assets.cli.session import Session  # noqa: PLC0415 - Dagster takes a second to import
 
-    with Session(Path.cwd(), settings, added) as session, _stoppable():
+    with Session(Path.cwd(), settings, added) as session, stoppable():
         progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second)
         with progress:
             try:
@@ -80,14 +81,14 @@ def _download(added: batches.Added, settings: Settings, survey: Survey) -> list[
         return session.problems()
 
 
-class _stoppable:  # noqa: N801 - reads as a word in `with`
-    """Has SIGTERM act like Ctrl-C while it lasts."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, _interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Have SIGTERM act like Ctrl-C while the block lasts; in the main thread only."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(*_: object) -> None:

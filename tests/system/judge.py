@@ -1,4 +1,4 @@
-"""The judge of the benchmarks: a stand-in in its own process, at real-time priority if allowed."""
+"""The judge of rates: a stand-in in its own process, at real-time priority if allowed."""
 
 import os
 from collections.abc import Iterator

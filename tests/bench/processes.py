@@ -58,7 +58,7 @@ class Watch:
         status = Path(f"/proc/{pid}/status").read_text()
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         self._cpu_seconds[pid] = (int(fields[11]) + int(fields[12])) / _TICKS
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        peak = next((line for line in status.splitlines() if line.startswith("VmHWM")), "VmHWM: 0")
         self._peak_mib[pid] = int(peak.split()[1]) / 1024
         self._kinds[pid] = _kind(command)
 

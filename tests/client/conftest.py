@@ -36,6 +36,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
         *origins: str,
         through: Gate | None = None,
         credential: Credential | None = None,
+        threads: int = 32,
         timeout_seconds: float = 5.0,
         max_body_bytes: int = 1 << 20,
     ) -> Client:
@@ -46,7 +47,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
             credential=credential,
             requests_per_second=50,
             limiter="file",
-            threads=32,
+            threads=threads,
             batch_size=100,
             timeout_seconds=timeout_seconds,
             max_attempts=1,

@@ -27,7 +27,7 @@ from tests.client.servers import (
 )
 from tmdb_assets.client import wire
 from tmdb_assets.client.session import Client
-from tmdb_assets.client.wire import HANDSHAKES_AT_ONCE, ROUNDS
+from tmdb_assets.client.wire import HANDSHAKES_AT_ONCE, PLACES, ROUNDS
 from tmdb_assets.errors import LimiterClosedError
 from tmdb_assets.model import Attempt, Credential, Fault
 from tmdb_assets.standin.server import StandIn
@@ -288,6 +288,32 @@ def test_only_a_few_connections_are_set_up_at_a_time(make_client: MakeClient) ->
 
     assert not one_more.is_set()
     assert faults <= {Fault.TLS, Fault.CONNECTION_LOST}
+
+
+def test_those_who_wait_behind_a_closed_door_hold_only_a_few_connections(
+    make_client: MakeClient,
+) -> None:
+    opened = threading.Event()
+
+    class ClosedDoor(CountingGate):
+        def permit(self) -> None:
+            opened.wait(BOUND_SECONDS)
+            super().permit()
+
+    count = 2 * PLACES
+    with StandIn(StandInSettings(latency_seconds=0, cap=None)) as server:
+        client = make_client(server.origin, through=ClosedDoor(), threads=count)
+        with ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(asked, client, server.origin) for _ in range(count)]
+            deadline = time.monotonic() + BOUND_SECONDS
+            while server.statistics()["connections"] != PLACES and time.monotonic() < deadline:
+                opened.wait(0.05)
+            while_closed = server.statistics()["connections"]
+            opened.set()
+            faults = {future.result(BOUND_SECONDS)[0].fault for future in futures}
+
+    assert while_closed == PLACES
+    assert faults == {None}
 
 
 def test_tls_1_3_keeps_its_connection_in_spite_of_session_tickets(

@@ -71,7 +71,7 @@ def test_the_dagster_yaml_of_the_project_loads_and_limits_runs_by_the_built_in_t
         retries = instance.run_retries_enabled
         required = set(instance.get_required_daemon_types())
 
-    assert limits == [{"key": "dagster/code_location", "limit": 2}]
+    assert limits == [{"key": "dagster/code_location", "limit": 3}]
     assert retries
     assert {QUEUE_DAEMON, *DAEMON_TYPES} <= required
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["dagster"]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 from tests.system.project import Project, wait_until
@@ -95,5 +96,9 @@ class DagsterDev:
         return all(any(run["status"] == "SUCCESS" for run in runs.get(key, [])) for key in keys)
 
     def stop(self) -> None:
+        """End it as Ctrl-C would; its code server may take a minute, which nobody waits for."""
         os.kill(self.process.pid, signal.SIGINT)
-        self.process.wait(30)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        self.project.kill_all()
+        self.process.wait(10)

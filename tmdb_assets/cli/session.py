@@ -20,6 +20,10 @@ from tmdb_assets.defs.reaper import reap
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
 
+LOOK_SECONDS = 1.0
+"""Time between two questions to Dagster's database."""
+
+SUBMITS_PER_YIELD = 8
 REAP_SECONDS = 5.0
 STOP_SECONDS = 20.0
 """How long stopped runs may take to end before we leave them to themselves."""
@@ -66,22 +70,42 @@ class Session:
     def work(self) -> Iterator[None]:
         """Queue what is needed and yield now and then until all runs have ended.
 
+        A batch that somebody else has a run for is followed like ours, and queued by us only if
+        that one did not complete it: two must not fetch the same.
+
         Raises:
             TmdbAssetsError: our queue daemon ended by itself.
         """
-        needed = [key for key in self._keys if store.needs_download(self._data_dir, key)]
-        busy = queue.active_batches(self._instance, needed)
-        fresh = [key for key in needed if key not in busy]
-        for run_id in queue.submit(self._instance, defs, fresh, self._folder):
-            self._run_ids.add(run_id)
-            self._keep_daemon()
-            yield
-        while needed and (active := queue.active_runs(self._instance, needed)):
-            self._run_ids.update(run.run_id for run in active)
-            self._keep_daemon()
-            self._reap()
-            if self.problems():
-                self.stop()
+        queued: set[str] = set()
+        while not self.problems():
+            needed = [key for key in self._keys if store.needs_download(self._data_dir, key)]
+            busy = queue.active_batches(self._instance, needed)
+            fresh = [key for key in needed if key not in busy | queued]
+            if not fresh and not busy:
+                return
+            queued.update(fresh)
+            runs = queue.submit(self._instance, defs, fresh, self._folder)
+            for number, run_id in enumerate(runs):
+                self._run_ids.add(run_id)
+                self._keep_daemon()
+                if number % SUBMITS_PER_YIELD == 0:
+                    yield
+            yield from self._follow(needed)
+
+    def _follow(self, keys: list[str]) -> Iterator[None]:
+        """Yield until no run of these batches is active; end them all if one failed for good."""
+        next_look = 0.0
+        while True:
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + LOOK_SECONDS
+                active = queue.active_runs(self._instance, keys)
+                if not active:
+                    return
+                self._run_ids.update(run.run_id for run in active)
+                self._keep_daemon()
+                self._reap()
+                if self.problems():
+                    self.stop()
             yield
 
     def stop(self) -> None:
@@ -105,15 +129,17 @@ class Session:
         return queue.failures(self._instance, sorted(self._run_ids))
 
     def _keep_daemon(self) -> None:
-        if self._daemon is not None:
-            if self._daemon.poll() is not None:
-                raise TmdbAssetsError(
-                    f"the queue daemon ended by itself: {str(self._log_path)!r} says why; "
-                    "run again to resume"
-                )
+        if self._daemon is not None and self._daemon.poll() is None:
             return
         if queue.is_daemon_up(self._instance, self._beacon):
+            # somebody else's; ours, if there was one, stepped back
+            self._daemon = None
             return
+        if self._daemon is not None:
+            raise TmdbAssetsError(
+                f"the queue daemon ended by itself: {str(self._log_path)!r} says why; "
+                "run again to resume"
+            )
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
             self._daemon = subprocess.Popen(  # noqa: S603 - our own module

@@ -126,6 +126,7 @@ class Client:
     def _exchange(self, url: str) -> tuple[int, dict[str, str], bytes]:
         request = requests.Request("GET", url, headers=self._headers).prepare()
         request.url = url  # as frozen: requests would quote it once more
+        self._wire.line_up()
         try:
             # not Session.send: it reads the body of a redirect whole and chokes on odd locations
             response = self._session.get_adapter(url).send(
@@ -139,6 +140,7 @@ class Client:
                 response.close()
                 raise
         finally:
+            self._wire.step_out()
             if self._wire.journey.flight is not None:
                 self._watchdog.forget(self._wire.journey.flight)
         response.raw.release_conn()

@@ -23,6 +23,10 @@ from tmdb_assets.model import Credential
 HANDSHAKES_AT_ONCE = 10
 """Connections being set up at a time: the first second of a run must not be a burst of them."""
 
+PLACES = 32
+"""Threads that connect or stand at the door at a time. Enough for 50/s with handshakes of 0.6 s;
+the others wait without a connection, so a run that waits for an older one holds few."""
+
 ROUNDS = 3
 """Connections tried for one request when the server hangs up while it waits at the door."""
 
@@ -50,12 +54,14 @@ class Journey(threading.local):
         sent_at_ns: time of day at which each of its requests left, nanoseconds.
         permit_at: monotonic seconds of its last permit.
         flight: its last request, as the watchdog knows it.
+        has_place: True while it connects or stands at the door.
     """
 
     def __init__(self) -> None:
         self.sent_at_ns: list[int] = []
         self.permit_at = 0.0
         self.flight: Flight | None = None
+        self.has_place = False
 
 
 class Wire:
@@ -67,6 +73,7 @@ class Wire:
         self.gate = gate
         self.journey = Journey()
         self.handshakes = threading.BoundedSemaphore(HANDSHAKES_AT_ONCE)
+        self._places = threading.BoundedSemaphore(PLACES)
         self._watchdog = watchdog
         self._credential = credential
         self._timeout_seconds = timeout_seconds
@@ -83,8 +90,20 @@ class Wire:
             return url
         return f"{url}{'&' if '?' in url else '?'}api_key={self._credential.secret}"
 
+    def line_up(self) -> None:
+        """Wait for a place in which to connect and to stand at the door."""
+        self._places.acquire()
+        self.journey.has_place = True
+
+    def step_out(self) -> None:
+        """Leave the place to another thread, if this one still has it."""
+        if self.journey.has_place:
+            self.journey.has_place = False
+            self._places.release()
+
     def leaves(self, sock: socket.socket) -> None:
         """Note that a request of this thread leaves now: its time starts to run."""
+        self.step_out()
         journey = self.journey
         journey.permit_at = time.monotonic()
         journey.sent_at_ns.append(time.time_ns())

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -35,6 +36,9 @@ RETRIED_BY_TAG = "dagster/auto_retry_run_id"
 
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 """Dagster's name of the daemon that takes runs from the queue."""
+
+RETRY_SECONDS = 60.0
+"""A retry that was promised and did not come within this time does not come."""
 
 SILENT_SECONDS = 45.0
 """A queue daemon that was not heard of for so long is gone: it reports every 30 s."""
@@ -84,7 +88,9 @@ def active_runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[dg.Da
     active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE, tags=tags))
     failed = instance.get_runs(
         filters=dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE], tags={**tags, WILL_RETRY_TAG: "true"}
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            tags={**tags, WILL_RETRY_TAG: "true"},
+            updated_after=datetime.now(UTC) - timedelta(seconds=RETRY_SECONDS),
         )
     )
     return [*active, *(run for run in failed if RETRIED_BY_TAG not in run.tags)]

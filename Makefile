@@ -39,7 +39,7 @@ check: setup
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
 
 test: check
-	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/python -m pytest --cov --cov-report=term
 
 bench: setup
 	@$(BIN)/python -m tests.bench

@@ -17,54 +17,44 @@ def done(project: Project) -> int:
     return len(project.outcomes())
 
 
-def test_a_list_is_downloaded_to_the_end_under_the_cap_and_only_once(
-    project: Project, stand_in: StandInProcess
-) -> None:
-    path = project.write_list(250)
-
-    code, out, err = project.run("run", path)
-
-    arrivals = stand_in.arrivals()
-    assert (code, err) == (0, "")
-    assert "fetched" in out
-    assert "tmdb-assets status movies-stand-in" in out
-    assert len(arrivals) == len(asked_since(arrivals, 0)) == 250
-    assert most_in_any_second(arrivals) <= 50
-    assert stand_in.statistics()["refused"] == 0
-    kinds = [outcomes[-1]["outcome"] for outcomes in project.outcomes().values()]
-    assert sorted(set(kinds)) == ["absent", "fetched"]
-    assert len(kinds) == 250
-    assert len(list(project.folder.glob("data/responses/*/*/receipt.json"))) == 3
-    wait_until(lambda: not project.processes(), 30, "all processes ended")
-
-    again, as_json, _ = project.run("run", path, "--json")
-
-    standing = json.loads(as_json)
-    assert again == 0
-    assert (standing["complete"], standing["pending"], standing["failed"]) == (3, 0, 0)
-    assert len(stand_in.arrivals()) == 250
-
-
-def test_failed_urls_are_told_counted_in_the_exit_code_and_tried_again(
+def test_a_list_is_downloaded_to_the_end_under_the_cap_and_what_failed_is_tried_again(
     project: Project, stand_in: StandInProcess
 ) -> None:
     project.environment["TMDB_MAX_ATTEMPTS"] = "1"
     stand_in.change({"script": {"/3/movie/5": ["html"], "/3/movie/6": ["503"]}})
-    path = project.write_list(20)
+    path = project.write_list(250)
 
-    code, out, _ = project.run("run", path)
+    code, out, err = project.run("run", path)
     _, failed, _ = project.run("failed", "movies-stand-in")
-    again, _, _ = project.run("run", path)
 
-    assert code == 1
-    assert "tmdb-assets failed movies-stand-in" in out
+    arrivals = stand_in.arrivals()
+    assert (code, err) == (1, "")
+    assert "tmdb_assets" not in out
+    assert "failed movies-stand-in" in out
     assert "# HTML instead of JSON, after 1 attempts\n" in failed
     assert sorted(line for line in failed.splitlines() if not line.startswith("#")) == [
         f"{stand_in.origin}/3/movie/5",
         f"{stand_in.origin}/3/movie/6",
     ]
-    assert again == 0
-    assert len(stand_in.arrivals()) == 22
+    assert len(arrivals) == len(asked_since(arrivals, 0)) == 250
+    assert most_in_any_second(arrivals) <= 50
+    assert stand_in.statistics()["refused"] == 0
+    wait_until(lambda: not project.processes(), 30, "all processes ended")
+
+    code, _, _ = project.run("run", path)
+
+    kinds = [outcomes[-1]["outcome"] for outcomes in project.outcomes().values()]
+    assert code == 0
+    assert asked_since(stand_in.arrivals(), 250) == {"/3/movie/5": 1, "/3/movie/6": 1}
+    assert (kinds.count("fetched"), kinds.count("absent")) == (244, 6)
+    assert len(list(project.folder.glob("data/responses/*/*/receipt.json"))) == 3
+
+    code, as_json, _ = project.run("run", path, "--json")
+
+    standing = json.loads(as_json)
+    assert code == 0
+    assert (standing["complete"], standing["pending"], standing["failed"]) == (3, 0, 0)
+    assert len(stand_in.arrivals()) == 252
 
 
 def test_ctrl_c_stops_in_good_order_and_the_next_run_resumes(

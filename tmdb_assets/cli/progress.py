@@ -1,6 +1,7 @@
 """Progress on a console: a bar where there is a terminal, a line now and then where not."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from rich import progress as rich_progress
@@ -80,9 +81,15 @@ class Bar:
 class Lines:
     """A line every ten seconds, for logs."""
 
-    def __init__(self, standing: Standing, requests_per_second: int) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        requests_per_second: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._requests_per_second = requests_per_second
-        self._next_line = time.monotonic() + LINE_SECONDS
+        self._clock = clock
+        self._next_line = clock() + LINE_SECONDS
         self._name = standing.name
 
     def __enter__(self) -> Self:
@@ -93,7 +100,7 @@ class Lines:
 
     def show(self, standing: Standing) -> None:
         """Print a line if it is time."""
-        if time.monotonic() >= self._next_line:
+        if self._clock() >= self._next_line:
             self._next_line += LINE_SECONDS
             detail = _detail(standing, self._requests_per_second)
             self.note(f"{self._name}: {_completed(standing):,} of {standing.urls:,}, {detail}")

@@ -113,6 +113,8 @@ def _sum_up(  # noqa: PLR0913 - what the summary needs
     if standing.failed:
         show.out.print(f"\nwhat failed:     {command} failed {name}")
         show.out.print(f"try them again:  {command} run {url_list}")
+    elif standing.pending:
+        show.out.print(f"\nto resume:       {command} run {url_list}")
     show.out.print(f"\nlook at it:      ls {settings.data_dir}/responses/{name}/*-0001 | head")
     show.out.print("in the UI:       make ui")
     show.out.print(f"later:           {command} status {name}")

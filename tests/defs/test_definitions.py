@@ -10,7 +10,7 @@ from tmdb_assets.definitions import defs
 from tmdb_assets.defs.daemon import DAEMON_TYPES
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.queue import QUEUE_DAEMON, RETRIED_BY_TAG, WILL_RETRY_TAG, open_instance
-from tmdb_assets.errors import ConfigurationError
+from tmdb_assets.errors import ConfigurationError, StoreError
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,3 +103,32 @@ def test_dagster_still_uses_the_tags_that_we_look_for() -> None:
     assert tags.WILL_RETRY_TAG == WILL_RETRY_TAG
     assert tags.AUTO_RETRY_RUN_ID_TAG == RETRIED_BY_TAG
     assert tags.PARTITION_NAME_TAG == "dagster/partition"
+
+
+def test_a_database_that_cannot_be_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    (tmp_path / "data").write_text("a file in the way")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(StoreError, match="Dagster's database"):
+        open_instance(tmp_path)
+
+
+def test_commands_that_begin_in_a_new_folder_at_once_all_get_in(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    script = (
+        "from pathlib import Path; from tmdb_assets.defs.queue import open_instance;"
+        "open_instance(Path.cwd()).dispose()"
+    )
+
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+
+    assert [code for _, code in ends] == [0, 0, 0], ends

@@ -3,8 +3,10 @@
 Runs go straight to the queue, not through a backfill: the backfill daemon looks only every 30 s.
 """
 
+import hashlib
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,14 +21,15 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy.exc import SQLAlchemyError
 
 from tmdb_assets.batches import Added
 from tmdb_assets.defs.assets import list_event
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG
-from tmdb_assets.errors import ConfigurationError
-from tmdb_assets.files import is_held
+from tmdb_assets.errors import ConfigurationError, StoreError
+from tmdb_assets.files import exclusive, is_held
 
 LOCATION = "tmdb_assets.definitions"
 """Name of our code location: what `workspace.yaml` makes of the module."""
@@ -36,6 +39,8 @@ RETRIED_BY_TAG = "dagster/auto_retry_run_id"
 
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 """Dagster's name of the daemon that takes runs from the queue."""
+
+OPEN_WAIT_SECONDS = 60.0
 
 RETRY_SECONDS = 60.0
 """A retry that was promised and did not come within this time does not come."""
@@ -49,6 +54,7 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
 
     Raises:
         ConfigurationError: there is no `dagster.yaml`, or Dagster refuses it.
+        StoreError: its database cannot be opened.
     """
     home = os.environ.get("DAGSTER_HOME")
     place = Path(home) if home else folder
@@ -57,11 +63,21 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
             f"no dagster.yaml in {str(place)!r}: start in the folder of the project, "
             "or set DAGSTER_HOME to a folder that has one"
         )
-    try:
-        return dg.DagsterInstance.from_config(str(place))
-    except dg.DagsterError as error:
-        first_line = str(error).partition("\n")[0]
-        raise ConfigurationError(f"{str(place / 'dagster.yaml')!r}: {first_line}") from error
+    # the first command in a new folder makes the databases; two at once would clash in it
+    digest = hashlib.sha256(str(place.absolute()).encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir()) / f"tmdb_assets-{os.getuid()}-{digest}.lock"
+    with exclusive(lock, OPEN_WAIT_SECONDS):
+        try:
+            return dg.DagsterInstance.from_config(str(place))
+        except dg.DagsterError as error:
+            first_line = str(error).partition("\n")[0]
+            raise ConfigurationError(f"{str(place / 'dagster.yaml')!r}: {first_line}") from error
+        except (SQLAlchemyError, OSError) as error:
+            reason = str(getattr(error, "orig", error)).partition("\n")[0]
+            raise StoreError(
+                f"Dagster's database of {str(place)!r} cannot be opened: {reason}: "
+                "see that the folder named in dagster.yaml can be written and has room"
+            ) from error
 
 
 def register(instance: dg.DagsterInstance, added: Added) -> None:

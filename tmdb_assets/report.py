@@ -1,5 +1,6 @@
 """What a run of a batch amounts to, in numbers: gathered as it goes, summed up at its end."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ class Statistics:
     Attributes:
         urls: targets that this run set out to fetch.
         counts: outcomes of this run by kind.
-        failures: example URLs by reason, the first few; `failed` has how many there were.
+        failed: URLs given up, by reason.
+        failures: the first few of them, by reason.
         pauses: how often a target had to be tried again, by reason.
         sent_at: moments of all requests, POSIX seconds.
         latencies_seconds: of the last attempt of every fetched or absent target.
@@ -119,4 +121,4 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values:
         return 0.0
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from tmdb_assets.cli import show
 from tmdb_assets.cli.progress import LINE_SECONDS, Bar, Lines
 from tmdb_assets.survey import Standing
 
@@ -23,7 +24,7 @@ STANDING = Standing(
 def test_a_bar_fits_into_80_columns_and_tells_all_that_matters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Bar(STANDING, 50) as bar:
+    with Bar(STANDING, 50, show.out) as bar:
         bar.show(STANDING)
         bar.note("something happened")
 
@@ -39,7 +40,7 @@ def test_without_a_terminal_there_is_a_line_only_now_and_then(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     now = [0.0]
-    lines = Lines(STANDING, 50, clock=lambda: now[0])
+    lines = Lines(STANDING, 50, show.out, clock=lambda: now[0])
 
     with lines:
         lines.show(STANDING)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from rich import progress as rich_progress
+from rich.console import Console
 
 from tmdb_assets.cli import show
 from tmdb_assets.survey import Standing
@@ -36,22 +37,22 @@ class Progress(Protocol):
         ...
 
 
-def bar_or_lines(standing: Standing, requests_per_second: int) -> Progress:
-    """Return what suits standard output."""
-    return (Bar if show.out.is_terminal else Lines)(standing, requests_per_second)
+def bar_or_lines(standing: Standing, requests_per_second: int, console: Console) -> Progress:
+    """Return what suits the console."""
+    return (Bar if console.is_terminal else Lines)(standing, requests_per_second, console)
 
 
 class Bar:
     """A live bar: done, absent, failed, requests/s against the cap, time left."""
 
-    def __init__(self, standing: Standing, requests_per_second: int) -> None:
+    def __init__(self, standing: Standing, requests_per_second: int, console: Console) -> None:
         self._requests_per_second = requests_per_second
         self._name = standing.name
         self._progress = rich_progress.Progress(
             rich_progress.BarColumn(bar_width=BAR_COLUMNS),
             rich_progress.TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
             rich_progress.TextColumn("{task.fields[detail]}"),
-            console=show.out,
+            console=console,
         )
         self._task = self._progress.add_task(
             standing.name, total=standing.urls, completed=_completed(standing), detail="starting"
@@ -85,8 +86,10 @@ class Lines:
         self,
         standing: Standing,
         requests_per_second: int,
+        console: Console,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._console = console
         self._requests_per_second = requests_per_second
         self._clock = clock
         self._next_line = clock() + LINE_SECONDS
@@ -107,7 +110,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        show.out.print(text)
+        self._console.print(text)
 
 
 def _completed(standing: Standing) -> int:

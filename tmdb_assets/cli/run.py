@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from tmdb_assets import batches, open_files
 from tmdb_assets.cli import show
@@ -51,7 +52,13 @@ def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     began_at = time.monotonic()
     survey = Survey(settings.data_dir, added.plan.name)
-    problems = _download(added, settings, survey)
+    try:
+        # with --json, standard output holds the result alone
+        problems = _download(added, settings, survey, show.err if as_json else show.out)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"stopped; all that was fetched is kept. To resume: {show.command()} run {url_list}"
+        ) from None
     standing = survey.look()
     _sum_up(url_list, added, standing, settings, time.monotonic() - began_at, as_json=as_json)
     for problem in problems:
@@ -60,12 +67,14 @@ def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
         raise SystemExit(1)
 
 
-def _download(added: batches.Added, settings: Settings, survey: Survey) -> list[str]:
+def _download(
+    added: batches.Added, settings: Settings, survey: Survey, console: Console
+) -> list[str]:
     """Have all batches downloaded that need it; return what made runs fail."""
     from tmdb_assets.cli.session import Session  # noqa: PLC0415 - Dagster takes a second to import
 
     with Session(Path.cwd(), settings, added) as session, stoppable():
-        progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second)
+        progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second, console)
         with progress:
             try:
                 for _ in session.work():
@@ -75,9 +84,7 @@ def _download(added: batches.Added, settings: Settings, survey: Survey) -> list[
                 progress.note("stopping: what is in flight may land, then the runs end")
                 session.stop()
                 progress.show(survey.look())
-                raise click.ClickException(
-                    f"stopped; all that was fetched is kept. Resume: run {added.plan.name} again"
-                ) from None
+                raise
         return session.problems()
 
 

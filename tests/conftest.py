@@ -1,7 +1,12 @@
 import os
+import signal
 
 import hypothesis
 import pytest
+
+# whoever starts the tests in the background has SIGINT ignored, and processes inherit that
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a loaded machine must not make a property fail for being slow
 hypothesis.settings.register_profile("project", deadline=None)

@@ -79,23 +79,22 @@ def require_credential(settings: Settings, origins: Iterable[str]) -> None:
 
 
 def _whole(environment: Mapping[str, str], name: str, bounds: _Bounds) -> int:
-    text = (environment.get(name) or str(bounds.default)).strip()
-    if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise _not_within(name, text, bounds, "a whole number")
-    number = int(text)
-    if not bounds.least <= number <= bounds.most:
-        raise _not_within(name, text, bounds, "within bounds")
-    return number
+    return int(_checked(environment, name, bounds, r"-?[0-9]{1,9}", "a whole number"))
 
 
 def _number(environment: Mapping[str, str], name: str, bounds: _Bounds) -> float:
+    return float(_checked(environment, name, bounds, r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?", "a number"))
+
+
+def _checked(
+    environment: Mapping[str, str], name: str, bounds: _Bounds, pattern: str, what: str
+) -> str:
     text = (environment.get(name) or str(bounds.default)).strip()
-    if not re.fullmatch(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
-        raise _not_within(name, text, bounds, "a number")
-    number = float(text)
-    if not bounds.least <= number <= bounds.most:
+    if not re.fullmatch(pattern, text):
+        raise _not_within(name, text, bounds, what)
+    if not bounds.least <= float(text) <= bounds.most:
         raise _not_within(name, text, bounds, "within bounds")
-    return number
+    return text
 
 
 def _not_within(name: str, text: str, bounds: _Bounds, what: str) -> ConfigurationError:

@@ -39,7 +39,7 @@ def test_targets_come_in_their_order_as_tasks_never_tried() -> None:
     tasks = [taken(backlog) for _ in range(3)]
 
     assert [task.target for task in tasks] == targets(3)
-    assert tasks[0] == Task(targets(3)[0], tries=0, refusals=0, sent_at=[])
+    assert tasks[0] == Task(targets(3)[0], tries=0, sent_at=[])
 
 
 def test_without_targets_there_is_nothing_to_take() -> None:
@@ -85,12 +85,12 @@ def test_of_several_pauses_the_one_that_ended_first_goes_first() -> None:
 def test_a_task_keeps_what_was_noted_on_it() -> None:
     backlog = Backlog(targets(1))
     task = taken(backlog)
-    task.tries, task.refusals, task.sent_at = 2, 3, [1.5]
+    task.tries, task.sent_at = 2, [1.5]
     backlog.put_back(task, 0.0, "timed out")
 
     again = taken(backlog)
 
-    assert again == Task(targets(1)[0], tries=2, refusals=3, sent_at=[1.5])
+    assert again == Task(targets(1)[0], tries=2, sent_at=[1.5])
 
 
 def test_pauses_are_counted_by_reason() -> None:

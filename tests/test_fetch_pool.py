@@ -4,12 +4,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fake_pacer import PAUSED, FakePacer
 from tmdb_assets.errors import (
     CredentialError,
     DownloadStoppedError,
@@ -19,7 +21,7 @@ from tmdb_assets.errors import (
 )
 from tmdb_assets.fetch_pool import DRAIN_SECONDS, Fetcher, FetchPool
 from tmdb_assets.model import Attempt, Fault, Outcome, OutcomeKind, Target
-from tmdb_assets.retry import MAX_REFUSALS
+from tmdb_assets.slowdown import REFUSED_SECONDS
 from tmdb_assets.store import BatchStore
 
 SOON_SECONDS = 5.0
@@ -29,8 +31,8 @@ FETCHED, ABSENT, FAILED = OutcomeKind.FETCHED, OutcomeKind.ABSENT, OutcomeKind.F
 
 
 def no_pause() -> float:
-    """Return a jitter that makes every pause zero, also the half that a 429 always costs."""
-    return -1.0
+    """Return a jitter that makes every pause zero."""
+    return 0.0
 
 
 def targets(count: int) -> tuple[Target, ...]:
@@ -136,11 +138,17 @@ class Bell:
 
 
 def pool_of(
-    store: FakeStore, fetcher: Fetcher, *, threads: int = 4, max_attempts: int = 3
+    store: FakeStore,
+    fetcher: Fetcher,
+    *,
+    pacer: FakePacer | None = None,
+    threads: int = 4,
+    max_attempts: int = 3,
 ) -> FetchPool:
     return FetchPool(
         cast("BatchStore", store),
         fetcher,
+        pacer or FakePacer(),
         threads=threads,
         max_attempts=max_attempts,
         jitter=no_pause,
@@ -239,21 +247,29 @@ def test_what_does_not_pass_fails_after_the_last_attempt_with_its_reason() -> No
     assert pool.statistics.failures == {outcome.reason: [outcome.url]}
 
 
-def test_answers_429_do_not_count_as_attempts() -> None:
-    answers = [REFUSED] * (MAX_REFUSALS - 1)
+def test_answers_429_do_not_count_as_attempts_and_reach_the_limiter() -> None:
+    pacer, store = FakePacer(), FakeStore(targets(1))
+    pool = pool_of(store, FakeFetcher({"movie-0": [REFUSED] * 40}), pacer=pacer, max_attempts=1)
 
-    store, pool = fetched({"movie-0": answers}, max_attempts=1)
+    pool.run(Bell())
 
-    assert (store.of("movie-0").outcome, store.of("movie-0").attempts) == (FETCHED, MAX_REFUSALS)
-    assert pool.statistics.pauses == {"HTTP 429, TMDB code 25": MAX_REFUSALS - 1}
+    assert (store.of("movie-0").outcome, store.of("movie-0").attempts) == (FETCHED, 41)
+    assert pool.statistics.pauses == {"HTTP 429, TMDB code 25": 40}
+    assert pool.statistics.cooldowns_seconds == [PAUSED.pause_seconds] * 40
+    assert len(pacer.refusals) == 40
 
 
-def test_answers_429_without_end_fail_in_the_end() -> None:
-    store, _ = fetched({"movie-0": [REFUSED] * 99}, max_attempts=1)
+def test_a_server_that_refuses_everything_for_too_long_ends_the_run() -> None:
+    pacer = FakePacer(on_refusal=replace(PAUSED, refused_seconds=REFUSED_SECONDS))
+    store, bell = FakeStore(targets(9)), Bell()
+    refused = {f"movie-{number}": [REFUSED] * 99 for number in range(9)}
 
-    outcome = store.of("movie-0")
-    assert (outcome.outcome, outcome.attempts) == (FAILED, MAX_REFUSALS)
-    assert outcome.reason == "HTTP 429, TMDB code 25"
+    with pytest.raises(DownloadStoppedError, match="answers HTTP 429 to everything"):
+        pool_of(store, FakeFetcher(refused), pacer=pacer).run(bell)
+
+    assert bell.rings == 1
+    assert store.outcomes == []
+    assert survivors() == []
 
 
 def test_a_server_that_asks_to_wait_is_heeded() -> None:

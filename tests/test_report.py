@@ -125,10 +125,7 @@ def test_the_line_of_progress_tells_how_far_how_fast_and_how_long_still() -> Non
     assert line.endswith(" s left")
 
 
-def test_the_line_of_progress_says_why_there_is_nothing_yet() -> None:
+def test_the_line_of_progress_says_that_there_is_nothing_yet() -> None:
     line = Statistics(urls=4).progress_line()
 
-    assert line == (
-        "0 of 4 URLs done (0 absent, 0 failed), 0.0 URLs/s, "
-        "nothing yet: waiting for the first answers, or for an older run to finish"
-    )
+    assert line == "0 of 4 URLs done (0 absent, 0 failed), 0.0 URLs/s, nothing yet"

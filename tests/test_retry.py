@@ -19,7 +19,6 @@ from tmdb_assets.retry import (
     parse,
     parse_retry_after,
     pause_seconds,
-    refusal_pause_seconds,
 )
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
@@ -262,29 +261,6 @@ def test_what_the_server_asks_for_is_the_least_pause_within_a_minute(
 
 def test_the_longer_of_backoff_and_request_of_the_server_wins() -> None:
     assert pause_seconds(6, 5.0, jitter_of(1.0)) == LONGEST_BACKOFF_SECONDS
-
-
-@given(st.integers(1, 10**9), retry_afters, jitters)
-def test_a_pause_after_a_refusal_keeps_its_bounds(
-    refusals: int, asked: float | None, jitter: float
-) -> None:
-    pause = refusal_pause_seconds(refusals, asked, jitter_of(jitter))
-
-    assert 0.5 <= pause <= LONGEST_RETRY_AFTER_SECONDS
-    assert pause >= min(asked or 0.0, LONGEST_RETRY_AFTER_SECONDS)
-
-
-def test_the_pause_after_a_refusal_doubles_up_to_a_minute() -> None:
-    longest = [refusal_pause_seconds(count, None, jitter_of(1.0)) for count in range(1, 9)]
-    shortest = [refusal_pause_seconds(count, None, jitter_of(0.0)) for count in range(1, 9)]
-
-    assert longest == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert shortest == [pause / 2 for pause in longest]
-
-
-@pytest.mark.parametrize(("asked", "pause"), [(40.0, 40.0), (86_400.0, 60.0), (0.0, 0.5)])
-def test_a_refusal_that_names_its_pause_gets_it_within_a_minute(asked: float, pause: float) -> None:
-    assert refusal_pause_seconds(1, asked, jitter_of(0.0)) == pause
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         credential=None,
         requests_per_second=50,
         limiter=settings.limiter,
+        limiter_key=settings.limiter_key,
         threads=160,
         batch_size=2000,
         timeout_seconds=30.0,
@@ -58,6 +59,7 @@ def test_every_variable_is_heeded() -> None:
         credential=Credential("k3y", is_token=False),
         requests_per_second=500,
         limiter="redis://h:1/2",
+        limiter_key=found.limiter_key,
         threads=8,
         batch_size=100,
         timeout_seconds=1.5,
@@ -185,7 +187,8 @@ def test_no_message_shows_a_secret(name: str, value: str) -> None:
         "file:/var/lib/limiter",
         "redis://localhost",
         "redis://localhost:6379/0",
-        "rediss://user:pw@host:6380/1?timeout=1",
+        "rediss://user:pw@host:6380/1",
+        "rediss://host/0?ssl_ca_certs=/etc/our-ca.pem",
     ],
 )
 def test_these_name_a_store_of_the_limiter(text: str) -> None:
@@ -207,11 +210,29 @@ def test_these_name_a_store_of_the_limiter(text: str) -> None:
         "redis://[::1/0",
         "redis://host/db",
         "http://host",
+        "redis://host/0#1",
     ],
 )
 def test_nothing_else_names_a_store_of_the_limiter(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"TMDB_LIMITER is '.*: set it to file, file:/abs"):
         from_environment({"TMDB_LIMITER": text})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "socket_timeout=1000",
+        "ssl_cert_reqs=none",
+        "password=geheim",
+        "ssl_ca_certs=relative.pem",
+        "ssl_ca_certs=/ca.pem&ssl_cert_reqs=none",
+    ],
+)
+def test_an_address_cannot_switch_off_bounds_and_checks_of_the_limiter(query: str) -> None:
+    with pytest.raises(ConfigurationError, match="which names no store") as caught:
+        from_environment({"TMDB_LIMITER": f"rediss://host/0?{query}"})
+
+    assert "geheim" not in str(caught.value)
 
 
 def test_tmdb_needs_a_credential_and_the_stand_in_does_not() -> None:
@@ -246,6 +267,19 @@ def test_one_credential_has_one_limiter_and_another_has_another() -> None:
         == from_environment(ada).limiter
     )
     assert "ada" not in from_environment(ada).limiter
+
+
+def test_over_redis_too_one_credential_has_one_limiter_whatever_the_cap() -> None:
+    ada = {"TMDB_LIMITER": "redis://host", "TMDB_READ_ACCESS_TOKEN": "ada"}
+    bob = {**ada, "TMDB_READ_ACCESS_TOKEN": "bob"}
+    slow = {**ada, "TMDB_REQUESTS_PER_SECOND": "40"}
+    at_home = {"HOME": "/h", "TMDB_READ_ACCESS_TOKEN": "ada"}
+
+    key = from_environment(ada).limiter_key
+
+    assert key == from_environment(slow).limiter_key != from_environment(bob).limiter_key
+    assert from_environment(at_home).limiter == f"file:/h/.local/state/tmdb_assets/{key}"
+    assert "ada" not in key
 
 
 def test_the_address_of_a_limiter_shows_in_no_repr() -> None:

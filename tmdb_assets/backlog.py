@@ -22,14 +22,12 @@ class Task:
     """A target on its way; in the hands of one thread at a time.
 
     Attributes:
-        tries: attempts that count against the bound.
-        refusals: answers 429, which do not.
+        tries: attempts that count against the bound; answers 429 do not.
         sent_at: moments of all its requests, POSIX seconds.
     """
 
     target: Target
     tries: int = 0
-    refusals: int = 0
     sent_at: list[float] = field(default_factory=list)
 
 

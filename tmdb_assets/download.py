@@ -5,15 +5,13 @@ This is what a Dagster run calls. It reads no environment and knows no Dagster.
 
 import logging
 import time
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, suppress
 
 from tmdb_assets import batches, open_files
 from tmdb_assets.client.session import Client
-from tmdb_assets.errors import ConfigurationError
+from tmdb_assets.errors import ConfigurationError, LimiterError
 from tmdb_assets.fetch_pool import FetchPool
-from tmdb_assets.limiter.door import Door
-from tmdb_assets.limiter.file_store import FileStore
+from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import OutcomeKind, Settings
 from tmdb_assets.report import Report, Statistics, percentile, rate_per_second
 from tmdb_assets.settings import require_credential
@@ -61,22 +59,6 @@ def download_batch(batch: str, settings: Settings, holder: str = "") -> Report:
     return report
 
 
-def open_door(settings: Settings) -> Door:
-    """Open the limiter that these settings name.
-
-    Raises:
-        LimiterUnavailableError: its store cannot be used.
-        ConfigurationError: it is of a kind that is not there.
-    """
-    kind, _, path = settings.limiter.partition(":")
-    if kind != "file":
-        raise ConfigurationError(
-            f"TMDB_LIMITER {kind!r} is no limiter: set it to file or file:/path"
-        )
-    store = FileStore(Path(path), settings.requests_per_second)
-    return Door(store, settings.requests_per_second)
-
-
 def _check_origins(batch: str, origins: set[str], settings: Settings) -> None:
     for origin in sorted(origins - set(settings.origins)):
         raise ConfigurationError(
@@ -89,9 +71,11 @@ def _check_origins(batch: str, origins: set[str], settings: Settings) -> None:
 def _fetch(store: BatchStore, settings: Settings) -> Statistics:
     with closing(open_door(settings)) as door, closing(Client(settings, door)) as client:
         pool = FetchPool(
-            store, client, threads=settings.threads, max_attempts=settings.max_attempts
+            store, client, door, threads=settings.threads, max_attempts=settings.max_attempts
         )
         pool.run(stop_sending=door.close)
+        with suppress(LimiterError):  # all is fetched: a figure less is no failure
+            pool.statistics.limiter_rate = door.pace().requests_per_second
         return pool.statistics
 
 
@@ -123,5 +107,8 @@ def _sum_up(
             for reason, count in statistics.failed.most_common()
         ),
         pauses=tuple(statistics.pauses.most_common()),
+        cooldowns=len(statistics.cooldowns_seconds),
+        cooldown_seconds=sum(statistics.cooldowns_seconds),
+        limiter_rate=statistics.limiter_rate or settings.requests_per_second,
         folder=store.folder,
     )

@@ -20,15 +20,8 @@ from tmdb_assets.backlog import Backlog, Task
 from tmdb_assets.errors import CredentialError, DownloadStoppedError, StoreError, TmdbAssetsError
 from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
 from tmdb_assets.report import Statistics
-from tmdb_assets.retry import (
-    MAX_REFUSALS,
-    Judgement,
-    Verdict,
-    judge,
-    parse_retry_after,
-    pause_seconds,
-    refusal_pause_seconds,
-)
+from tmdb_assets.retry import Judgement, Verdict, judge, parse_retry_after, pause_seconds
+from tmdb_assets.slowdown import Pacer, Slowdown
 from tmdb_assets.store import BatchStore
 
 DRAIN_SECONDS = 2.5
@@ -63,10 +56,11 @@ class _Result:
 class FetchPool:
     """The threads that fetch the pending targets of one batch; used once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         store: BatchStore,
         fetcher: Fetcher,
+        pacer: Pacer,
         *,
         threads: int,
         max_attempts: int,
@@ -77,6 +71,7 @@ class FetchPool:
         Args:
             store: entered; its pending targets are fetched.
             fetcher: sends attempts.
+            pacer: is told of refusals.
             threads: requests in flight at most.
             max_attempts: tries per target.
             jitter: returns a number from 0 to 1.
@@ -84,6 +79,7 @@ class FetchPool:
         self.statistics = Statistics(urls=len(store.pending))
         self._store = store
         self._fetcher = fetcher
+        self._slowdown = Slowdown(pacer)
         self._max_attempts = max_attempts
         self._jitter = jitter
         self._backlog = Backlog(store.pending)
@@ -121,7 +117,11 @@ class FetchPool:
             raise self._failure
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
+        self._note_pauses()
+
+    def _note_pauses(self) -> None:
         self.statistics.pauses = self._backlog.pauses
+        self.statistics.cooldowns_seconds = self._slowdown.pauses_seconds
 
     def _write_until_done(self) -> None:
         next_line = time.monotonic() + PROGRESS_SECONDS
@@ -130,7 +130,8 @@ class FetchPool:
                 self._write(self._results.get(timeout=_POLL_SECONDS))
             if time.monotonic() >= next_line:
                 next_line += PROGRESS_SECONDS
-                logger.info("%s", self.statistics.progress_line())
+                words = self._slowdown.words()
+                logger.info("%s%s", self.statistics.progress_line(), words and f" ({words})")
 
     def _write(self, result: _Result) -> None:
         self._store.record(result.outcome, result.body)
@@ -153,7 +154,7 @@ class FetchPool:
                 # what stopped the run is the news; that the rest cannot be kept is a consequence
                 logger.warning("what was in flight is lost: %s", error)
                 break
-        self.statistics.pauses = self._backlog.pauses
+        self._note_pauses()
 
     def _work(self) -> None:
         """Take, send, judge, pass on: the life of a fetching thread."""
@@ -162,6 +163,7 @@ class FetchPool:
             while (task := self._backlog.take()) is not None:
                 attempt = self._fetcher.attempt(task.target)
                 task.sent_at.extend(attempt.sent_at)
+                self._slowdown.heed(attempt)
                 self._follow(judge(attempt), attempt, task)
         except TmdbAssetsError as error:
             self._fail(error)
@@ -195,19 +197,17 @@ class FetchPool:
                 self._try_again(judgement, attempt, task)
 
     def _try_again(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
-        asked_seconds = parse_retry_after(attempt.retry_after, datetime.now(UTC))
         if judgement.verdict is Verdict.REFUSED:
-            task.refusals += 1
-            is_over = task.refusals >= MAX_REFUSALS
-            pause = refusal_pause_seconds(task.refusals, asked_seconds, self._jitter)
-        else:
-            task.tries += 1
-            is_over = task.tries >= self._max_attempts
-            pause = pause_seconds(task.tries, asked_seconds, self._jitter)
-        if is_over:
+            # no pause of its own: everybody pauses, and the limiter says for how long
+            self._backlog.put_back(task, 0.0, judgement.reason)
+            return
+        task.tries += 1
+        if task.tries >= self._max_attempts:
             self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
-        else:
-            self._backlog.put_back(task, pause, judgement.reason)
+            return
+        asked_seconds = parse_retry_after(attempt.retry_after, datetime.now(UTC))
+        pause = pause_seconds(task.tries, asked_seconds, self._jitter)
+        self._backlog.put_back(task, pause, judgement.reason)
 
     def _pass_on(
         self, kind: OutcomeKind, judgement: Judgement, attempt: Attempt, task: Task

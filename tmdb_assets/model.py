@@ -85,6 +85,7 @@ class Settings:
         origins: `scheme://host[:port]` that may be asked; lines without an origin get the first.
         requests_per_second: cap over any second, for everything that shares the limiter.
         limiter: `file:/path` or a Redis address.
+        limiter_key: what is paced, as a name: a digest of origins and credential.
         threads: requests in flight per run at most.
         timeout_seconds: bound of one whole attempt, from its permit to its last byte.
         max_attempts: tries per URL; an answer 429 does not count.
@@ -96,6 +97,7 @@ class Settings:
     credential: Credential | None
     requests_per_second: int
     limiter: str = field(repr=False)  # a Redis address may hold a password
+    limiter_key: str
     threads: int
     batch_size: int
     timeout_seconds: float
@@ -131,6 +133,7 @@ class Attempt:
         fault: why there is no whole answer, or None.
         sent_at: moments at which its requests left (redirects make more than one), POSIX seconds.
         seconds: from the last permit to the last byte.
+        left_at: monotonic seconds of the last permit.
     """
 
     status: int | None
@@ -140,3 +143,4 @@ class Attempt:
     fault: Fault | None
     sent_at: tuple[float, ...]
     seconds: float
+    left_at: float = 0.0

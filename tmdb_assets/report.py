@@ -23,6 +23,8 @@ class Statistics:
         failed: URLs given up, by reason.
         failures: the first few of them, by reason.
         pauses: how often a target had to be tried again, by reason.
+        cooldowns_seconds: pauses of everybody that answers 429 to this run began.
+        limiter_rate: requests/s that the limiter gave at the end; 0 if nobody knows.
         sent_at: moments of all requests, POSIX seconds.
         latencies_seconds: of the last attempt of every fetched or absent target.
     """
@@ -32,6 +34,8 @@ class Statistics:
     failed: Counter[str] = field(default_factory=Counter)
     failures: dict[str, list[str]] = field(default_factory=dict)
     pauses: Counter[str] = field(default_factory=Counter)
+    cooldowns_seconds: list[float] = field(default_factory=list)
+    limiter_rate: float = 0.0
     sent_at: list[float] = field(default_factory=list)
     latencies_seconds: list[float] = field(default_factory=list)
     bytes: int = 0
@@ -59,11 +63,7 @@ class Statistics:
         """Return a line for the log: how far, how fast, how long still."""
         elapsed_seconds = time.monotonic() - self.began_at
         per_second = self.done / elapsed_seconds if elapsed_seconds > 0 else 0.0
-        left = (
-            f"{(self.urls - self.done) / per_second:.0f} s left"
-            if per_second
-            else ("nothing yet: waiting for the first answers, or for an older run to finish")
-        )
+        left = f"{(self.urls - self.done) / per_second:.0f} s left" if per_second else "nothing yet"
         return (
             f"{self.done} of {self.urls} URLs done ({self.counts[OutcomeKind.ABSENT]} absent, "
             f"{self.counts[OutcomeKind.FAILED]} failed), {per_second:.1f} URLs/s, {left}"
@@ -87,6 +87,9 @@ class Report:
         bytes: size of the bodies that this run stored.
         failures: reason, how often, example URLs.
         pauses: how often a target was tried again, by reason.
+        cooldowns: pauses of everybody that answers 429 to this run began.
+        cooldown_seconds: the same as their sum.
+        limiter_rate: requests/s that the limiter gave when the run ended; below the cap after 429s.
     """
 
     batch: str
@@ -105,6 +108,9 @@ class Report:
     bytes: int
     failures: tuple[tuple[str, int, tuple[str, ...]], ...]
     pauses: tuple[tuple[str, int], ...]
+    cooldowns: int
+    cooldown_seconds: float
+    limiter_rate: float
     folder: Path
 
 

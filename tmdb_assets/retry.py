@@ -22,9 +22,6 @@ LONGEST_BACKOFF_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 """A server that asks for more gets this: nobody can be made to wait for hours."""
 
-MAX_REFUSALS = 12
-"""Answers 429 to one target before it is given up; with doubling pauses more than six minutes."""
-
 STOP_CODES = frozenset({3, 7, 10, 14, 31, 32, 35, 45})
 """TMDB codes that refuse the credential itself."""
 
@@ -44,7 +41,7 @@ class Verdict(Enum):
     ABSENT = auto()
     AGAIN = auto()
     REFUSED = auto()
-    """Again too, but it does not count as a try: the server asked to slow down."""
+    """Again too, but it does not count as a try: everybody was asked to slow down."""
     GIVE_UP = auto()
     STOP = auto()
     """End the run: no request can succeed with this credential."""
@@ -107,17 +104,10 @@ def pause_seconds(
     return max(asked, longest * jitter())
 
 
-def refusal_pause_seconds(
-    refusals: int, retry_after_seconds: float | None, jitter: Callable[[], float]
-) -> float:
-    """Return how long to wait after an answer 429.
-
-    At least half of a pause that doubles from 1 s to a minute, and what the server asked for within
-    that bound. The arguments are those of `pause_seconds`.
-    """
-    longest = min(LONGEST_RETRY_AFTER_SECONDS, 2.0 ** (min(refusals, 60) - 1))
-    asked = min(retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
-    return max(asked, longest * (0.5 + 0.5 * jitter()))
+def asks_to_slow_down(attempt: Attempt) -> bool:
+    """Say whether the server wants less of everybody: 429, or 503 that says when to come back."""
+    is_busy = attempt.status == HTTPStatus.SERVICE_UNAVAILABLE and attempt.retry_after is not None
+    return attempt.fault is None and (is_busy or attempt.status == HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

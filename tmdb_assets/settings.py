@@ -56,7 +56,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         origins=origins,
         credential=credential,
         requests_per_second=_rate(environment, origins),
-        limiter=_limiter(environment, origins, credential),
+        limiter=_limiter(environment, key := _limiter_key(origins, credential)),
+        limiter_key=key,
         threads=_whole(environment, "TMDB_THREADS", _THREADS),
         batch_size=_whole(environment, "TMDB_BATCH_SIZE", _BATCH_SIZE),
         timeout_seconds=_number(environment, "TMDB_TIMEOUT_SECONDS", _TIMEOUT),
@@ -163,12 +164,10 @@ def _credential(environment: Mapping[str, str]) -> Credential | None:
     return None
 
 
-def _limiter(
-    environment: Mapping[str, str], origins: tuple[str, ...], credential: Credential | None
-) -> str:
+def _limiter(environment: Mapping[str, str], key: str) -> str:
     text = environment.get("TMDB_LIMITER") or "file"
     if text == "file":
-        return f"file:{_limiter_file(environment, origins, credential)}"
+        return f"file:{_state_folder(environment) / key}"
     if re.fullmatch(r"file:/(?!/)[^\x00]*[^/\x00]", text) or _is_redis(text):
         return text
     raise ConfigurationError(
@@ -177,22 +176,25 @@ def _limiter(
     )
 
 
-def _limiter_file(
-    environment: Mapping[str, str], origins: tuple[str, ...], credential: Credential | None
-) -> Path:
-    """Return the file that all processes of this user with this credential share.
+def _limiter_key(origins: tuple[str, ...], credential: Credential | None) -> str:
+    """Return the name of what is paced: the same for all who ask these origins as this user.
 
-    It lies in the user's state folder, not in a data folder, so that it is the same from wherever a
-    command is started. TMDB's own hosts are one API: whatever else may be asked beside them, the
-    same token means the same file. The name holds a digest of the credential, not the credential.
+    TMDB's own hosts are one API: whatever else may be asked beside them, the same token means the
+    same name. It holds a digest of the credential, not the credential. The cap is no part of it:
+    two caps for one token would add up.
     """
     whom = ("tmdb",) if any(map(is_tmdb, origins)) else tuple(sorted(origins))
     secret = credential.secret if credential is not None else ""
     digest = hashlib.sha256("\n".join((*whom, secret)).encode()).hexdigest()[:16]
+    return f"limiter-{digest}"
+
+
+def _state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the limiter's files lie: with the user, from wherever a command is started."""
     home = environment.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
     state = environment.get("XDG_STATE_HOME", "")
     folder = Path(state) if state.startswith("/") else Path(home).absolute() / ".local" / "state"
-    return folder / "tmdb_assets" / f"limiter-{digest}"
+    return folder / "tmdb_assets"
 
 
 def _is_redis(text: str) -> bool:
@@ -203,4 +205,6 @@ def _is_redis(text: str) -> bool:
     except ValueError:
         return False
     is_database = re.fullmatch(r"(?:/[0-9]*)?", parts.path) is not None
-    return parts.scheme in {"redis", "rediss"} and has_place and is_database
+    # a query could switch off what keeps a hung Redis from hanging us, or the check of certificates
+    is_bare = not parts.fragment and re.fullmatch(r"(?:ssl_ca_certs=/[^&]+)?", parts.query)
+    return parts.scheme in {"redis", "rediss"} and has_place and is_database and bool(is_bare)

@@ -47,6 +47,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
             credential=credential,
             requests_per_second=50,
             limiter="file",
+            limiter_key="limiter",
             threads=threads,
             batch_size=100,
             timeout_seconds=timeout_seconds,

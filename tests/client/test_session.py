@@ -199,6 +199,27 @@ def test_an_ipv6_loopback_is_asked_like_any_other(make_client: MakeClient) -> No
     assert attempt.body == answer_to("/3/movie/550", "").body
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        answer(b"{", "Retry-After: 7", status="429 Too Many")[:-1],
+        answer(b"x" * 2048, "Retry-After: 7", status="429 Too Many"),
+        answer(b"no gzip", "Retry-After: 7", "Content-Encoding: gzip", status="429 Too Many"),
+    ],
+    ids=["truncated", "too large", "undecodable"],
+)
+def test_a_429_counts_whatever_becomes_of_its_body(make_client: MakeClient, broken: bytes) -> None:
+    with RawServer(answers_once(broken)) as server:
+        began_at = time.monotonic()
+        attempt = make_client(server.origin, max_body_bytes=1024).attempt(
+            target(f"{server.origin}/3/movie/1")
+        )
+
+    assert (attempt.status, attempt.fault, attempt.retry_after) == (429, None, "7")
+    assert judge(attempt).verdict is Verdict.REFUSED
+    assert began_at <= attempt.left_at <= time.monotonic()
+
+
 @pytest.mark.parametrize("excess", [0, 1])
 def test_a_body_may_be_as_large_as_allowed_and_no_larger(
     excess: int, make_client: MakeClient

@@ -1,8 +1,12 @@
 import multiprocessing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
+
+from tests.limiter.file_limiter import FakeClock, first_slot
+from tmdb_assets.limiter.file_store import FileStore
 
 SECOND_NS = 1_000_000_000
 
@@ -44,6 +48,30 @@ def in_a_child() -> InAChild:
         return told
 
     return call
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "limiter"
+
+
+@pytest.fixture
+def store(path: Path, clock: FakeClock) -> Iterator[FileStore]:
+    store = FileStore(path, 50, clock=clock, lock_timeout_seconds=0.05)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def busy(store: FileStore, clock: FakeClock) -> FileStore:
+    """A store whose silence is over and that has booked a slot already."""
+    first_slot(store, clock)
+    return store
 
 
 def _report(action: Callable[[], object], answer: Connection) -> None:

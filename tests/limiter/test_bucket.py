@@ -8,41 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pyrate_limiter import Limiter, RateItem
 
+from tests.limiter.fake_store import FakeStore
 from tmdb_assets.errors import LimiterClosedError, LimiterUnavailableError
 from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotItem
 from tmdb_assets.limiter.door import Door
 from tmdb_assets.limiter.slots import GRACE_NS, MS, VOID_NS
-
-
-class FakeStore:
-    """Answers in turn what it is told, or with a slot for now; its clock is moved by hand."""
-
-    def __init__(self, *answers: tuple[int | None, int] | Exception) -> None:
-        self.now = 1_000_000 * MS
-        self.calls: list[str] = []
-        self.failure: Exception | None = None
-        self._answers = list(answers)
-
-    def book(self) -> tuple[int | None, int]:
-        self.calls.append("book")
-        answer = self._answers.pop(0) if self._answers else (0, 0)
-        if isinstance(answer, Exception):
-            raise answer
-        ahead_ns, wait_ns = answer
-        return (None if ahead_ns is None else self.now + ahead_ns), wait_ns
-
-    def write_back(self, late_ns: int) -> None:
-        self.calls.append(f"write_back {late_ns}")
-
-    def now_ns(self) -> int:
-        return self.now
-
-    def check_open(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-
-    def close(self) -> None:
-        self.calls.append("close")
 
 
 class OversleepingStore(FakeStore):
@@ -94,6 +64,22 @@ class WatchedBucket(SlotBucket):
         answer = super().waiting(item)
         self.seen.append(("waiting", item, answer))
         return answer
+
+
+class RefusedStore(FakeStore):
+    """While somebody sleeps until a slot, news of a pause comes in, so many times."""
+
+    def __init__(self, pauses: int) -> None:
+        super().__init__()
+        self.bucket = SlotBucket(self, 50)
+        self._pauses = pauses
+
+    def book(self) -> tuple[int | None, int]:
+        booking = super().book()
+        if self._pauses:
+            self._pauses -= 1
+            self.bucket.heed_news()
+        return booking
 
 
 def limiter(bucket: SlotBucket) -> Limiter:
@@ -207,6 +193,37 @@ def test_an_overslept_slot_is_booked_again() -> None:
     assert limiter(bucket).try_acquire("tmdb") is True
     assert store.calls == ["book"] * 3
     assert bucket.admitted_ns == store.now - VOID_NS
+
+
+def test_a_slot_that_was_booked_before_a_pause_began_is_booked_again() -> None:
+    store = RefusedStore(pauses=2)
+
+    assert limiter(store.bucket).try_acquire("tmdb") is True
+    assert store.calls == ["book"] * 3
+
+
+def test_news_that_came_before_a_booking_costs_it_nothing() -> None:
+    store = FakeStore((0, 0), LimiterUnavailableError("asked once too often"))
+    bucket = SlotBucket(store, 50)
+    bucket.heed_news()
+    bucket.heed_news()
+
+    assert limiter(bucket).try_acquire("tmdb") is True
+    assert store.calls == ["book"]
+
+
+def test_an_item_that_lost_its_slot_to_a_pause_is_refused_and_has_none() -> None:
+    store = FakeStore()
+    bucket = SlotBucket(store, 50)
+    booked = item()
+    bucket.waiting(booked)
+
+    bucket.heed_news()
+
+    assert bucket.put(booked) is False
+    assert bucket.failing_rate is not None
+    assert booked.slot_ns is None
+    assert bucket.admitted_ns == 0
 
 
 def test_a_store_that_is_closed_refuses_an_item_whose_slot_has_come() -> None:

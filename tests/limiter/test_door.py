@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limiter.fake_store import FakeStore
 from tmdb_assets.errors import LimiterClosedError, LimiterError, LimiterUnavailableError
 from tmdb_assets.limiter.door import Door
 from tmdb_assets.limiter.file_store import FileStore
@@ -51,40 +52,21 @@ class WatchedStore(FileStore):
         return slot_ns, wait_ns
 
 
-class FakeStore:
-    """Gives a slot for now on a clock that is moved by hand, or fails for good."""
-
-    def __init__(self, failure: LimiterError | None = None) -> None:
-        self.now = 1_000_000 * MS
-        self.written_back: list[int] = []
-        self.fails_to_write_back = False
-        self.bookings = 0
-        self.wait_ns: int | None = None
-        self._to_raise = failure
-        self._failure: LimiterError | None = None
+class FailingStore(FakeStore):
+    """Fails for good as soon as it is asked for a slot."""
 
     def book(self) -> tuple[int | None, int]:
-        self.bookings += 1
-        self._failure = self._to_raise
-        self.check_open()
-        if self.wait_ns is not None:
-            return None, self.wait_ns
-        return self.now, 0
+        self.failure = LimiterUnavailableError("gone")
+        self.calls.append("book")
+        raise self.failure
+
+
+class ForgetfulStore(FakeStore):
+    """Fails to write anything back."""
 
     def write_back(self, late_ns: int) -> None:
-        if self.fails_to_write_back:
-            raise LimiterUnavailableError("gone for a moment")
-        self.written_back.append(late_ns)
-
-    def now_ns(self) -> int:
-        return self.now
-
-    def check_open(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def close(self) -> None:
-        self._failure = LimiterClosedError("closed")
+        super().write_back(late_ns)
+        raise LimiterUnavailableError("gone for a moment")
 
 
 @pytest.fixture
@@ -189,7 +171,7 @@ def test_a_late_departure_is_written_back_with_its_lateness() -> None:
 
     send_late(door, store, 11 * MS, then=list)
 
-    assert store.written_back == [11 * MS]
+    assert store.calls == ["book", f"write_back {11 * MS}"]
 
 
 def test_a_departure_that_is_hardly_late_is_not_written_back() -> None:
@@ -199,7 +181,7 @@ def test_a_departure_that_is_hardly_late_is_not_written_back() -> None:
     send_late(door, store, LATE_NS, then=list)
     send_late(door, store, 0, then=list)
 
-    assert store.written_back == []
+    assert store.calls == ["book", "book"]
 
 
 def test_who_takes_no_permit_writes_nothing_back() -> None:
@@ -213,8 +195,7 @@ def test_who_takes_no_permit_writes_nothing_back() -> None:
     with door:
         store.now += 1000 * MS
 
-    assert store.written_back == []
-    assert store.bookings == 1
+    assert store.calls == ["book"]
 
 
 def test_an_exception_inside_leaves_the_door_free_and_is_a_departure_all_the_same() -> None:
@@ -224,37 +205,35 @@ def test_an_exception_inside_leaves_the_door_free_and_is_a_departure_all_the_sam
     with pytest.raises(ConnectionResetError):
         send_late(door, store, 7 * MS, then=reset_by_peer)
 
-    assert store.written_back == [7 * MS]
+    assert store.calls == ["book", f"write_back {7 * MS}"]
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(passed, door).result(5) is None
 
 
 def test_a_failure_to_write_back_does_not_lose_the_request_that_left() -> None:
-    store = FakeStore()
+    store = ForgetfulStore()
     door = Door(store, RATE)
 
-    store.fails_to_write_back = True
     send_late(door, store, 7 * MS, then=list)
 
+    assert store.calls == ["book", f"write_back {7 * MS}"]
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(passed, door).result(5) is None
 
 
 def test_a_failure_of_the_store_is_raised_in_every_thread_once() -> None:
-    store = FakeStore(LimiterUnavailableError("gone"))
+    store = FailingStore()
     door = Door(store, RATE)
 
     with ThreadPoolExecutor(16) as pool:
         ends = [thread.result(5) for thread in [pool.submit(passed, door) for _ in range(16)]]
 
     assert ends == [LimiterUnavailableError] * 16
-    assert store.bookings == 1
+    assert store.calls == ["book"]
 
 
 def test_a_limiter_that_gives_up_is_an_error_and_never_a_permit() -> None:
-    store = FakeStore()
-    store.wait_ns = -MS  # what the library takes for "never"
-    door = Door(store, RATE)
+    door = Door(FakeStore((None, -MS)), RATE)  # what the library takes for "never"
 
     with pytest.raises(LimiterUnavailableError, match="gave no permit"), door:
         door.permit()
@@ -269,6 +248,14 @@ def test_a_door_waits_for_whoever_stands_in_it() -> None:
                 second.result(0.02)
 
         assert second.result(5) is None
+
+
+def test_closing_the_door_closes_its_store() -> None:
+    store = FakeStore()
+
+    Door(store, RATE).close()
+
+    assert store.calls == ["close"]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -1,136 +1,21 @@
-"""One file for all: who reads it, who damages it, who holds its lock."""
+"""One file for all: what its sharers see of each other."""
 
-import fcntl
-import os
-import shutil
 import stat
-import struct
-import subprocess
-import sys
-import threading
-import time
-import zlib
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tmdb_assets.errors import LimiterClosedError, LimiterUnavailableError
-from tmdb_assets.limiter.file_store import CLOCK_TOLERANCE_NS, FileStore
+from tests.limiter.file_limiter import SECOND, EventfulClock, FakeClock, first_slot, locked, taken
+from tmdb_assets.errors import LimiterClosedError
+from tmdb_assets.limiter.cooldown import FIRST_PAUSE_NS, SLOWER
+from tmdb_assets.limiter.file_store import RECORD_BYTES, FileStore
 from tmdb_assets.limiter.slots import ELDEST_NS, LATE_NS, MS, SILENCE_NS, WINDOW_NS
 
-SECOND = 1000 * MS
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
+DAY = 24 * 3600 * SECOND
 INTERVAL = WINDOW_NS // 50
-RECORD_BYTES = 52
-
-InAChild = Callable[[Callable[[], object]], str]
-
-
-class FakeClock:
-    """Both clocks of a host, moved by hand."""
-
-    def __init__(self) -> None:
-        self.monotonic = 5_000 * SECOND
-        self.wall = 1_700_000_000 * SECOND
-
-    def monotonic_ns(self) -> int:
-        return self.monotonic
-
-    def time_ns(self) -> int:
-        return self.wall
-
-    def move(self, by_ns: int) -> None:
-        self.monotonic += by_ns
-        self.wall += by_ns
-
-
-class HeldClock(FakeClock):
-    """A clock that holds up whoever reads it, in the middle of a transaction."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_read = threading.Event()
-        self.go_on = threading.Event()
-
-    def monotonic_ns(self) -> int:
-        self.is_read.set()
-        self.go_on.wait(10)
-        return super().monotonic_ns()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "limiter"
-
-
-@pytest.fixture
-def store(path: Path, clock: FakeClock) -> Iterator[FileStore]:
-    store = FileStore(path, 50, clock=clock, lock_timeout_seconds=0.05)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def busy(store: FileStore, clock: FakeClock) -> FileStore:
-    """A store whose silence is over and that has booked a slot already."""
-    first_slot(store, clock)
-    return store
-
-
-def first_slot(store: FileStore, clock: FakeClock) -> int:
-    """Ask as often as told until there is a slot, move on to it, return how long all that took."""
-    started_ns = clock.monotonic
-    for _ in range(20):
-        slot_ns, wait_ns = store.book()
-        clock.move(wait_ns)
-        if slot_ns is not None:
-            assert slot_ns == clock.monotonic
-            return slot_ns - started_ns
-    pytest.fail("20 questions and no slot")
-
-
-def taken(store: FileStore) -> int:
-    """Book a slot; there has to be one."""
-    slot_ns, _ = store.book()
-    assert slot_ns is not None
-    return slot_ns
-
-
-def record(  # noqa: PLR0913 - the fields of a record
-    clock: FakeClock,
-    *,
-    magic: bytes = b"tmdbslt1",
-    offset_ns: int = 0,
-    at_ns: int = 0,
-    next_ns: int = 0,
-    seen_ns: int = 0,
-) -> bytes:
-    """Return a whole record whose times are relative to what `clock` shows."""
-    now = clock.monotonic
-    offset_ns += clock.wall - now
-    body = struct.pack("<8sqqqqq", magic, offset_ns, now + at_ns, now + next_ns, 7, now + seen_ns)
-    return body + zlib.crc32(body).to_bytes(4, "little")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file, like another process."""
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def test_a_new_file_is_silent_first_and_then_gives_a_slot_an_interval_apart(
@@ -210,158 +95,6 @@ def test_a_state_from_yesterday_does_not_delay(
     today.close()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"",
-        b"x",
-        bytes(RECORD_BYTES),
-        b"x" * (RECORD_BYTES - 1),
-        b"x" * RECORD_BYTES,
-        b"x" * (RECORD_BYTES + 1),
-        b"not a limiter at all\n" * 100,
-    ],
-    ids=["empty", "a letter", "zeros", "too short", "as long", "too long", "a text"],
-)
-def test_garbage_in_the_file_costs_one_silence(
-    path: Path, busy: FileStore, clock: FakeClock, damage: bytes
-) -> None:
-    path.write_bytes(damage)
-
-    assert first_slot(busy, clock) == SILENCE_NS
-    assert busy.book() == (clock.monotonic + INTERVAL, INTERVAL)
-
-
-@pytest.mark.parametrize("length", [0, 1, RECORD_BYTES // 2, RECORD_BYTES - 1])
-def test_a_truncated_file_costs_one_silence(
-    path: Path, busy: FileStore, clock: FakeClock, length: int
-) -> None:
-    os.truncate(path, length)
-
-    assert first_slot(busy, clock) == SILENCE_NS
-    assert path.stat().st_size == RECORD_BYTES
-
-
-def test_a_flipped_bit_anywhere_costs_one_silence(
-    path: Path, busy: FileStore, clock: FakeClock
-) -> None:
-    for place in range(RECORD_BYTES):
-        raw = bytearray(path.read_bytes())
-        raw[place] ^= 1 << place % 8
-        path.write_bytes(raw)
-
-        assert first_slot(busy, clock) == SILENCE_NS, place
-
-
-@given(raw=st.binary(max_size=9) | st.binary(min_size=RECORD_BYTES - 1))
-def test_no_bytes_at_all_give_an_earlier_slot(
-    tmp_path_factory: pytest.TempPathFactory, raw: bytes
-) -> None:
-    clock = FakeClock()
-    path = tmp_path_factory.getbasetemp() / "any-bytes"
-    path.write_bytes(raw)
-    store = FileStore(path, 50, clock=clock)
-
-    assert first_slot(store, clock) == SILENCE_NS
-    store.close()
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_believed"),
-    [
-        ({}, True),
-        ({"magic": b"tmdbslt0"}, False),
-        ({"offset_ns": CLOCK_TOLERANCE_NS}, True),
-        ({"offset_ns": -CLOCK_TOLERANCE_NS}, True),
-        ({"offset_ns": CLOCK_TOLERANCE_NS + 1}, False),
-        ({"offset_ns": -CLOCK_TOLERANCE_NS - 1}, False),
-        ({"at_ns": 1}, False),
-        ({"next_ns": 2 * SILENCE_NS + 1}, False),
-        ({"seen_ns": 1}, False),
-    ],
-)
-def test_a_whole_record_is_believed_only_if_this_clock_and_these_rules_can_have_made_it(
-    path: Path, clock: FakeClock, fields: dict[str, Any], *, is_believed: bool
-) -> None:
-    path.write_bytes(record(clock, **fields))
-    store = FileStore(path, 50, born=7, clock=clock)
-
-    assert first_slot(store, clock) == (0 if is_believed else SILENCE_NS)
-    store.close()
-
-
-def test_a_deleted_file_costs_one_silence_for_all(
-    path: Path, busy: FileStore, clock: FakeClock
-) -> None:
-    other = FileStore(path, 50, born=0, clock=clock)
-    path.unlink()
-
-    silence_ns = first_slot(busy, clock)
-    slots = [taken(busy), taken(other)]
-
-    assert silence_ns == SILENCE_NS
-    assert slots[1] - slots[0] == INTERVAL
-    assert path.stat().st_size == RECORD_BYTES
-    other.close()
-
-
-def test_a_deleted_folder_costs_one_silence(tmp_path: Path, clock: FakeClock) -> None:
-    store = FileStore(tmp_path / "folder" / "limiter", 50, clock=clock)
-    first_slot(store, clock)
-    shutil.rmtree(tmp_path / "folder")
-
-    assert first_slot(store, clock) == SILENCE_NS
-    store.close()
-
-
-def test_a_file_renamed_over_the_state_costs_one_silence(
-    path: Path, busy: FileStore, clock: FakeClock
-) -> None:
-    replacement = path.with_name("replacement")
-    replacement.write_bytes(b"x" * RECORD_BYTES)
-    replacement.rename(path)
-
-    assert first_slot(busy, clock) == SILENCE_NS
-    assert busy.book() == (clock.monotonic + INTERVAL, INTERVAL)
-
-
-@pytest.mark.parametrize("step", [HOUR, -HOUR, 10 * SECOND, -10 * SECOND])
-def test_a_step_of_the_wall_clock_costs_one_silence(
-    busy: FileStore, clock: FakeClock, step: int
-) -> None:
-    clock.wall += step
-
-    assert first_slot(busy, clock) == SILENCE_NS
-    assert busy.book() == (clock.monotonic + INTERVAL, INTERVAL)
-
-
-@pytest.mark.parametrize("step", [SECOND, -SECOND])
-def test_a_wall_clock_that_is_set_right_by_a_second_costs_nothing(
-    busy: FileStore, clock: FakeClock, step: int
-) -> None:
-    before = taken(busy)
-    for _ in range(10):
-        clock.wall += step
-        after = taken(busy)
-
-        assert after - before == INTERVAL
-        before = after
-
-
-@pytest.mark.parametrize("uptime", [3 * SECOND, 9_000 * SECOND])
-def test_a_reboot_costs_one_silence(
-    path: Path, busy: FileStore, clock: FakeClock, uptime: int
-) -> None:
-    busy.close()
-    clock.wall += 60 * SECOND
-    clock.monotonic = uptime
-    rebooted = FileStore(path, 50, clock=clock)
-
-    assert first_slot(rebooted, clock) == SILENCE_NS
-    assert rebooted.book() == (clock.monotonic + INTERVAL, INTERVAL)
-    rebooted.close()
-
-
 def test_the_record_is_written_in_place(path: Path, busy: FileStore) -> None:
     before = path.stat()
     busy.book()
@@ -380,256 +113,6 @@ def test_the_file_is_readable_for_its_owner_only_and_missing_folders_are_made(
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-
-
-def a_folder(tmp_path: Path) -> Path:
-    return tmp_path
-
-
-def under_a_file(tmp_path: Path) -> Path:
-    (tmp_path / "file").touch()
-    return tmp_path / "file" / "limiter"
-
-
-def circle(tmp_path: Path) -> Path:
-    (tmp_path / "circle").symlink_to("circle")
-    return tmp_path / "circle"
-
-
-def odd_name(tmp_path: Path) -> Path:
-    (tmp_path / "two\nlines").mkdir()
-    return tmp_path / "two\nlines"
-
-
-@pytest.mark.parametrize("place", [a_folder, under_a_file, circle, odd_name])
-def test_a_path_that_can_be_no_file_is_named_with_the_remedy_in_one_line(
-    tmp_path: Path, place: Callable[[Path], Path]
-) -> None:
-    path = place(tmp_path)
-
-    with pytest.raises(LimiterUnavailableError) as caught:
-        FileStore(path, 50)
-
-    assert repr(str(path)) in str(caught.value)
-    assert "TMDB_LIMITER" in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_folder_that_becomes_a_file_makes_the_store_fail_for_good(
-    tmp_path: Path, clock: FakeClock
-) -> None:
-    folder = tmp_path / "folder"
-    store = FileStore(folder / "limiter", 50, clock=clock)
-    first_slot(store, clock)
-    shutil.rmtree(folder)
-    folder.touch()
-
-    with pytest.raises(LimiterUnavailableError, match=r"folder/limiter.*TMDB_LIMITER"):
-        store.book()
-    folder.unlink()
-    with pytest.raises(LimiterUnavailableError, match="folder/limiter"):
-        store.book()
-    store.close()
-
-
-def test_a_path_that_becomes_a_folder_makes_the_store_fail(path: Path, busy: FileStore) -> None:
-    path.unlink()
-    path.mkdir()
-
-    with pytest.raises(LimiterUnavailableError, match=r"directory.*TMDB_LIMITER"):
-        busy.book()
-    with pytest.raises(LimiterUnavailableError, match="directory"):
-        busy.check_open()
-
-
-def test_a_lock_that_the_system_refuses_makes_the_store_fail(path: Path, clock: FakeClock) -> None:
-    store = FileStore(path, 50, clock=clock)
-    spare = os.dup(store._fd)
-    os.close(store._fd)
-
-    with pytest.raises(LimiterUnavailableError, match=r"Bad file descriptor.*TMDB_LIMITER"):
-        store.book()
-    with pytest.raises(LimiterUnavailableError, match="Bad file descriptor"):
-        store.check_open()
-
-    os.dup2(spare, store._fd)
-    os.close(spare)
-    store.close()
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_makes_the_store_fail() -> None:
-    store = FileStore(Path("/dev/full"), 50)
-
-    with pytest.raises(LimiterUnavailableError, match="No space left on device"):
-        store.book()
-    with pytest.raises(LimiterUnavailableError, match="No space left on device"):
-        store.write_back(0)
-    store.close()
-
-
-HALF_A_RECORD = """
-import resource, sys
-from pathlib import Path
-from tmdb_assets.errors import LimiterUnavailableError
-from tmdb_assets.limiter.file_store import FileStore
-
-store = FileStore(Path(sys.argv[1]), 50)
-before = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
-try:
-    store.book()
-except LimiterUnavailableError as error:
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    print(error)
-"""
-
-
-def test_half_a_record_written_makes_the_store_fail(path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", HALF_A_RECORD, str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=20,
-    )
-
-    assert path.stat().st_size == 20
-    assert "No space left on device" in done.stdout
-    assert repr(str(path)) in done.stdout
-
-
-def test_a_lock_that_another_process_keeps_is_named_once_and_for_good(
-    path: Path, busy: FileStore
-) -> None:
-    with locked(path):
-        with pytest.raises(
-            LimiterUnavailableError, match=r"locked for 0\.05 s .*TMDB_LIMITER"
-        ) as caught:
-            busy.book()
-        started = time.monotonic()
-        with pytest.raises(LimiterUnavailableError, match="locked"):
-            busy.book()
-        with pytest.raises(LimiterUnavailableError, match="locked"):
-            busy.check_open()
-        waited = time.monotonic() - started
-    with pytest.raises(LimiterUnavailableError, match="locked"):
-        busy.write_back(0)
-
-    assert waited < 0.04
-    assert repr(str(path)) in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_no_two_stores_change_the_file_at_once(path: Path, clock: FakeClock) -> None:
-    held = HeldClock()
-    slow = FileStore(path, 50, clock=held)
-    other = FileStore(path, 50, clock=clock, lock_timeout_seconds=0.02)
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(slow.book)
-        assert held.is_read.wait(5)
-        with pytest.raises(LimiterUnavailableError, match="locked"):
-            other.book()
-        held.go_on.set()
-
-    assert asked.result()[0] is None
-    slow.close()
-    other.close()
-
-
-def test_a_lock_that_is_let_go_in_time_is_waited_for(path: Path, clock: FakeClock) -> None:
-    store = FileStore(path, 50, clock=clock)
-    with ThreadPoolExecutor(1) as pool, locked(path):
-        asked = pool.submit(store.book)
-        with pytest.raises(TimeoutError):
-            asked.result(0.03)
-
-    assert asked.result()[0] is None
-    store.close()
-
-
-def test_a_file_replaced_while_its_lock_is_waited_for_is_not_used(
-    path: Path, busy: FileStore, clock: FakeClock
-) -> None:
-    patient = FileStore(path, 50, born=0, clock=clock)
-    old = path.read_bytes()
-    with ThreadPoolExecutor(1) as pool:
-        with locked(path):
-            asked = pool.submit(patient.book)
-            path.rename(path.with_name("old"))
-        slot_ns, _ = asked.result()
-
-    assert slot_ns is None
-    assert path.with_name("old").read_bytes() == old
-    assert path.stat().st_size == RECORD_BYTES
-    busy.close()
-    patient.close()
-
-
-def test_a_closed_store_says_so_to_all_later_calls(busy: FileStore) -> None:
-    busy.close()
-    busy.close()
-
-    for call in (busy.book, busy.check_open, lambda: busy.write_back(0)):
-        with pytest.raises(LimiterClosedError, match="closed") as caught:
-            call()
-        assert len(str(caught.value).splitlines()) == 1
-
-
-def test_closing_sends_away_who_waits_for_the_lock(path: Path, clock: FakeClock) -> None:
-    store = FileStore(path, 50, clock=clock)
-    with ThreadPoolExecutor(2) as pool, locked(path):
-        waiting = [pool.submit(store.book), pool.submit(store.book)]
-        started = time.monotonic()
-        store.close()
-        errors = [asked.exception(5) for asked in waiting]
-
-    assert time.monotonic() - started < 2
-    assert [type(error) for error in errors] == [LimiterClosedError] * 2
-
-
-def test_a_failed_store_can_be_closed_and_keeps_its_error(tmp_path: Path, clock: FakeClock) -> None:
-    store = FileStore(tmp_path / "folder" / "limiter", 50, clock=clock)
-    shutil.rmtree(tmp_path / "folder")
-    (tmp_path / "folder").touch()
-    with pytest.raises(LimiterUnavailableError):
-        store.book()
-
-    store.close()
-
-    with pytest.raises(LimiterUnavailableError):
-        store.check_open()
-
-
-def test_the_file_is_not_inherited_by_programs(busy: FileStore) -> None:
-    assert os.get_inheritable(busy._fd) is False
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_store_does_not_outlive_a_fork(busy: FileStore, in_a_child: InAChild) -> None:
-    told = in_a_child(busy.book)
-
-    assert told.startswith("LimiterUnavailableError: ")
-    assert "fork" in told
-    assert len(told.splitlines()) == 1
-    assert busy.book()[0] is not None
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_in_the_middle_of_a_transaction_leaves_no_child_hanging(
-    path: Path, in_a_child: InAChild
-) -> None:
-    clock = HeldClock()
-    store = FileStore(path, 50, clock=clock)
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(store.book)
-        assert clock.is_read.wait(5)
-        told = in_a_child(store.book)
-        clock.go_on.set()
-        asked.result(5)
-
-    assert told.startswith("LimiterUnavailableError: ")
-    store.close()
 
 
 def test_threads_of_one_store_get_slots_of_their_own(path: Path, clock: FakeClock) -> None:
@@ -652,3 +135,171 @@ def test_slots_are_told_in_the_clock_of_the_store(busy: FileStore, clock: FakeCl
     clock.move(123)
 
     assert busy.now_ns() == clock.monotonic
+
+
+def test_a_store_has_a_name_and_a_birth(path: Path, clock: FakeClock) -> None:
+    store = FileStore(path, 50, clock=clock)
+    named = FileStore(path, 50, born=3, clock=clock)
+
+    assert (store.name, store.born) == (f"file '{path}'", clock.wall)
+    assert named.born == 3
+    store.close()
+    named.close()
+
+
+def test_a_refusal_makes_everybody_on_the_file_pause_and_slow_down(
+    path: Path, busy: FileStore, clock: FakeClock
+) -> None:
+    other = FileStore(path, 50, born=0, clock=clock)
+    left_ns = clock.monotonic
+    clock.move(60 * MS)
+
+    told = busy.refused(left_ns, 0)
+    again = other.refused(left_ns, 0)
+    slot_ns = clock.monotonic + first_slot(other, clock)
+
+    assert told.is_news
+    assert (told.pause_seconds, told.last_pause_seconds) == (1.0, 1.0)
+    assert told.requests_per_second == SLOWER * 50
+    assert again == replace(told, is_news=False)
+    assert slot_ns == left_ns + 60 * MS + FIRST_PAUSE_NS
+    other.close()
+
+
+def test_a_refusal_of_a_younger_run_after_the_pause_is_news_again(
+    path: Path, busy: FileStore, clock: FakeClock
+) -> None:
+    younger = FileStore(path, 50, clock=clock)
+    busy.refused(clock.monotonic, 0)
+    first_slot(busy, clock)
+
+    told = younger.refused(clock.monotonic, 3 * SECOND)
+
+    assert told.is_news
+    assert (told.pause_seconds, told.last_pause_seconds) == (3.0, 2.0)
+    assert told.requests_per_second == pytest.approx(SLOWER**2 * 50)
+    assert told.refused_seconds == 1.0
+    assert replace(told, is_news=False) == busy.pace()
+    younger.close()
+
+
+def test_a_pace_tells_what_was_given_and_who_asked(
+    path: Path, busy: FileStore, clock: FakeClock
+) -> None:
+    younger = FileStore(path, 50, born=clock.wall + 1, clock=clock)
+    before = busy.pace()
+    taken(busy)
+    younger.book()
+    after = busy.pace()
+    clock.move(ELDEST_NS + 1)
+    alone = busy.pace()
+
+    assert after.permits - before.permits == 1
+    assert (before.asker, before.eldest) == (busy.born, busy.born)
+    assert (after.asker, after.eldest) == (younger.born, busy.born)
+    assert (alone.asker, alone.eldest) == (younger.born, None)
+    assert (before.requests_per_second, before.cap, before.pause_seconds) == (50.0, 50, 0.0)
+    younger.close()
+
+
+def test_each_process_tells_the_pace_by_its_own_cap(
+    path: Path, busy: FileStore, clock: FakeClock
+) -> None:
+    slow = FileStore(path, 10, clock=clock)
+
+    assert (slow.pace().requests_per_second, slow.pace().cap) == (10.0, 10)
+    assert busy.pace().requests_per_second == 50.0
+    slow.close()
+
+
+def test_a_pace_waits_for_nobody(path: Path, busy: FileStore, clock: FakeClock) -> None:
+    before = busy.pace()
+    patient = FileStore(path, 50, born=0, clock=clock)
+    with ThreadPoolExecutor(1) as pool, locked(path):
+        asked = pool.submit(patient.book)  # holds the store's own lock too, all the time
+        with pytest.raises(TimeoutError):
+            asked.result(0.02)
+        told = [busy.pace(), patient.pace()]
+
+    assert told == [before, before]
+    assert asked.result()[0] is not None
+    patient.close()
+
+
+def test_a_pace_is_told_of_a_record_that_was_written_since_the_clock_was_read(path: Path) -> None:
+    clock = EventfulClock()
+    busy, other = FileStore(path, 50, clock=clock), FileStore(path, 50, clock=clock)
+    first_slot(busy, clock)
+
+    def ask_a_moment_later() -> None:
+        clock.move(1)
+        taken(other)
+
+    clock.then = ask_a_moment_later
+
+    assert busy.pace().permits == 2
+    busy.close()
+    other.close()
+
+
+def test_a_pace_of_a_store_that_is_closed_meanwhile_is_an_error_of_the_limiter(path: Path) -> None:
+    clock = EventfulClock()
+    store = FileStore(path, 50, clock=clock)
+    clock.then = store.close
+
+    with pytest.raises(LimiterClosedError):
+        store.pace()
+
+
+def test_a_pace_is_told_although_another_thread_opens_the_file_anew_meanwhile(path: Path) -> None:
+    clock = EventfulClock()
+    store = FileStore(path, 50, clock=clock)
+    first_slot(store, clock)
+    fd = store._fd
+
+    def close_the_old_one() -> None:
+        store._fd, clock.then = -1, open_the_new_one
+
+    def open_the_new_one() -> None:
+        store._fd = fd
+
+    clock.then = close_the_old_one
+
+    assert store.pace().permits == 1
+    store.close()
+
+
+def test_a_pace_writes_nothing(path: Path, busy: FileStore, clock: FakeClock) -> None:
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    clock.move(10 * SECOND)
+    busy.pace()
+
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    path.write_bytes(b"garbage")
+    damaged = busy.pace()
+    assert path.read_bytes() == b"garbage"
+    assert (damaged.permits, damaged.eldest, damaged.requests_per_second) == (0, None, 50.0)
+    path.unlink()
+    busy.pace()
+    assert not path.exists()
+
+
+def test_a_pace_of_a_file_that_nobody_used_yet_is_the_cap(store: FileStore) -> None:
+    told = store.pace()
+
+    assert (told.requests_per_second, told.permits, told.eldest) == (50.0, 0, None)
+
+
+def test_a_reset_forgets_pauses_and_costs_one_silence(
+    path: Path, busy: FileStore, clock: FakeClock
+) -> None:
+    other = FileStore(path, 50, born=0, clock=clock)
+    busy.refused(clock.monotonic, 60 * SECOND)
+
+    other.reset()
+
+    assert (busy.pace().pause_seconds, busy.pace().last_pause_seconds) == (0.0, 0.0)
+    assert busy.pace().requests_per_second == 50.0
+    assert (busy.pace().permits, busy.pace().eldest) == (0, None)
+    assert first_slot(busy, clock) == SILENCE_NS
+    other.close()

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tmdb_assets import batches, open_files
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import freeze, json_option, list_argument, name_option, strict_option
 from tmdb_assets.cli.progress import Progress, bar_or_lines
-from tmdb_assets.download import open_door
+from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment, require_credential
 from tmdb_assets.survey import Standing, Survey
@@ -47,7 +47,8 @@ def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
     settings = from_environment(os.environ)
     require_credential(settings, settings.origins[:1])
     open_files.ensure(settings.threads)
-    open_door(settings).close()
+    with closing(open_door(settings)) as door:
+        door.pace()  # a store that cannot be used is named before anything is frozen or started
     added = freeze(url_list, settings, name, strict=strict)
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     began_at = time.monotonic()

@@ -116,6 +116,7 @@ class Client:
             fault=fault,
             sent_at=tuple(sent_ns / 1e9 for sent_ns in journey.sent_at_ns),
             seconds=time.monotonic() - journey.permit_at,
+            left_at=journey.permit_at,
         )
 
     def close(self) -> None:
@@ -136,9 +137,11 @@ class Client:
             )
             try:
                 body = self._body(response)
-            except BaseException:
+            except BaseException as error:
                 response.close()
-                raise
+                if not _is_refusal_cut_short(response, error):
+                    raise
+                body = b""
         finally:
             self._wire.step_out()
             if self._wire.journey.flight is not None:
@@ -166,6 +169,14 @@ class Client:
 
 class _BodyTooLargeError(Exception):
     """The body is larger than allowed; the rest was not read."""
+
+
+def _is_refusal_cut_short(response: requests.Response, error: BaseException) -> bool:
+    """Say whether this is a 429 whose body failed: its status has said everything."""
+    is_refusal = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    return is_refusal and isinstance(
+        error, _BodyTooLargeError | urllib3_errors.HTTPError | requests.RequestException | OSError
+    )
 
 
 def _next_hop(url: str, location: str) -> str:

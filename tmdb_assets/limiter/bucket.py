@@ -12,11 +12,20 @@ from typing import Protocol
 from pyrate_limiter import AbstractBucket, Rate, RateItem, SingleBucketFactory
 from pyrate_limiter.abstracts.algorithm import ADMITTED, Decision
 
+from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.slots import GRACE_NS, MS, VOID_NS
 
 
 class SlotStore(Protocol):
-    """Where the slots are kept; its times are those of its own `now_ns`."""
+    """Where the slots are kept; its times are those of its own `now_ns`.
+
+    Attributes:
+        name: what to call it in a message; without a password.
+        born: birth of this run, by which elder and younger are told.
+    """
+
+    name: str
+    born: int
 
     def book(self) -> tuple[int | None, int]:
         """Book the next slot: it, or None, and the nanoseconds until it or until asking again."""
@@ -24,6 +33,18 @@ class SlotStore(Protocol):
 
     def write_back(self, late_ns: int) -> None:
         """Tell the others of a late departure."""
+        ...
+
+    def refused(self, left_ns: int, asked_ns: int) -> Pace:
+        """Heed a 429 to a request that left at `left_ns`; Retry-After asks for `asked_ns`."""
+        ...
+
+    def pace(self) -> Pace:
+        """Return how the limiter stands."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all; nobody sends for a second and a half."""
         ...
 
     def now_ns(self) -> int:
@@ -40,9 +61,15 @@ class SlotStore(Protocol):
 
 
 class SlotItem(RateItem):
-    """An item on its way to a permit; `slot_ns` is the slot it has booked, if any."""
+    """An item on its way to a permit.
+
+    Attributes:
+        slot_ns: the slot it has booked, if any.
+        news: how many refusals were known when it did.
+    """
 
     slot_ns: int | None = None
+    news = 0
 
 
 class SlotBucket(AbstractBucket):
@@ -60,16 +87,22 @@ class SlotBucket(AbstractBucket):
         self.admitted_ns = 0
         self._refused = Decision(failing_rate=self.rates[0])
         self._store = store
+        self._news = 0
+
+    def heed_news(self) -> None:
+        """Have whoever waits for a slot book again: a pause has begun. From any thread."""
+        self._news += 1
 
     def put(self, item: RateItem) -> bool:
-        """Admit an item whose slot has come; refuse a fresh one, or one that overslept."""
+        """Admit an item whose slot has come; refuse a fresh one, or one whose slot is void."""
         self._store.check_open()
         slot_ns = _slot_item(item).slot_ns
         if slot_ns is None or (early_ns := slot_ns - self._store.now_ns()) > GRACE_NS:
             return self._record(item, self._refused)
         if early_ns > 0:
             time.sleep(early_ns / 1e9)
-        if self._store.now_ns() - slot_ns > VOID_NS:
+        overslept = self._store.now_ns() - slot_ns > VOID_NS
+        if overslept or _slot_item(item).news != self._news:
             _slot_item(item).slot_ns = None
             return self._record(item, self._refused)
         self.admitted_ns = slot_ns
@@ -83,6 +116,7 @@ class SlotBucket(AbstractBucket):
         slot_item = _slot_item(item)
         if slot_item.slot_ns is not None:
             return max(0, slot_item.slot_ns - self._store.now_ns()) // MS
+        slot_item.news = self._news
         slot_item.slot_ns, wait_ns = self._store.book()
         return wait_ns // MS if slot_item.slot_ns is not None else -(-wait_ns // MS)
 

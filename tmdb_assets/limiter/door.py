@@ -12,7 +12,8 @@ from pyrate_limiter import Limiter
 
 from tmdb_assets.errors import LimiterError, LimiterUnavailableError
 from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotStore
-from tmdb_assets.limiter.slots import LATE_NS
+from tmdb_assets.limiter.cooldown import Pace
+from tmdb_assets.limiter.slots import LATE_NS, SECOND_NS
 
 
 class Door:
@@ -74,6 +75,34 @@ class Door:
                         self._store.write_back(late_ns)
         finally:
             self._lock.release()
+
+    def refused(self, left_at: float, asked_seconds: float) -> Pace:
+        """Have everybody who shares the limiter pause and slow down after a 429; return the pace.
+
+        Args:
+            left_at: monotonic seconds at which the refused request left.
+            asked_seconds: what its Retry-After asks for, 0 for none; honoured up to a minute.
+
+        Raises:
+            LimiterError: the store failed or was closed.
+        """
+        asked_ns = int(min(asked_seconds, 3600.0) * SECOND_NS)
+        pace = self._store.refused(int(left_at * SECOND_NS), asked_ns)
+        if pace.is_news:
+            self._bucket.heed_news()
+        return pace
+
+    def pace(self) -> Pace:
+        """Return how the limiter stands.
+
+        Raises:
+            LimiterError: the store failed or was closed.
+        """
+        return self._store.pace()
+
+    def is_behind(self, pace: Pace) -> bool:
+        """Say whether an older run than this one goes first."""
+        return pace.eldest is not None and pace.eldest < self._store.born
 
     def close(self) -> None:
         """Send every waiting thread away with `LimiterClosedError`; may be called repeatedly."""

@@ -1,9 +1,9 @@
 """The limiter's state in one small file under `flock`: for all processes of one host.
 
-The record holds the clock it was written by (wall minus monotonic), so that a reboot, a clock step
-or a file carried over from elsewhere reads as an unknown past, which costs a second and a half of
-silence and never a request too many. The record is overwritten in place: a full disk does not
-matter once the file exists.
+The record holds what it was written by (the file, and the clock as wall minus monotonic time), so
+that a reboot, a clock step, or a file restored or carried over from elsewhere reads as an unknown
+past, which costs a second and a half of silence and never a request too many. The record is
+overwritten in place: a full disk does not matter once the file exists.
 """
 
 import errno
@@ -13,14 +13,18 @@ import struct
 import threading
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from tmdb_assets.errors import LimiterClosedError, LimiterError, LimiterUnavailableError
+from tmdb_assets.errors import LimiterUnavailableError
+from tmdb_assets.limiter.cooldown import Pace, is_news, pace, refuse
+from tmdb_assets.limiter.life import Life
 from tmdb_assets.limiter.slots import (
     MS,
-    WINDOW_NS,
+    SECOND_NS,
     Booking,
     Slots,
     book,
@@ -32,9 +36,19 @@ from tmdb_assets.limiter.slots import (
 CLOCK_TOLERANCE_NS = 2000 * MS
 """A record whose clock differs by more is of another life of this machine, or from elsewhere."""
 
-_BODY = struct.Struct("<8sqqqqq")
-_RECORD_BYTES = _BODY.size + 4
-_MAGIC = b"tmdbslt1"
+FOREIGN_RECORDS = 4
+FOREIGN_SECONDS = 60
+"""So many records of another clock within so many seconds: two hosts share the file."""
+
+LOCK_SECONDS = 10.0
+"""Bound on the wait for another process that holds the lock."""
+
+LOOKS = 3
+"""Reads without the lock until a record counts as damaged and not as half written."""
+
+_BODY = struct.Struct("<8sqqQqqqqqdqqq")
+RECORD_BYTES = _BODY.size + 4
+_MAGIC = b"tmdbslt2"
 _POLL_SECONDS = (0.0002, 0.01)
 
 
@@ -53,9 +67,8 @@ class Clock(Protocol):
 class FileStore:
     """The state of one limiter in the file `path`; safe to share between threads.
 
-    A call blocks for the length of a file lock, 26 microseconds when it is free. After a failure,
-    or once closed, every further call raises the same error at once: a hundred waiting threads do
-    not wait out the bound one after the other.
+    A call blocks for the length of a file lock, 30 microseconds when it is free. After a failure,
+    or once closed, every further call raises the same error at once.
     """
 
     def __init__(
@@ -65,13 +78,13 @@ class FileStore:
         *,
         born: int | None = None,
         clock: Clock = time,
-        lock_timeout_seconds: float = 10.0,
+        lock_timeout_seconds: float = LOCK_SECONDS,
     ) -> None:
         """Open or make the file.
 
         Args:
             path: the file; its folder is made if missing.
-            requests_per_second: slots of this process lie `WINDOW_NS` divided by this apart.
+            requests_per_second: the cap as this process knows it.
             born: who is elder; the time of day at which the run began, in nanoseconds.
             clock: both clocks; tests hand in their own.
             lock_timeout_seconds: bound on the wait for another process that holds the lock.
@@ -80,14 +93,15 @@ class FileStore:
             LimiterUnavailableError: the file cannot be opened for writing.
         """
         self.path = path
-        self._interval_ns = WINDOW_NS // requests_per_second
+        self.name = f"file {str(path)!r}"
+        self.born = clock.time_ns() if born is None else born
+        self._cap = requests_per_second
         self._clock = clock
-        self._born = clock.time_ns() if born is None else born
         self._lock_timeout_seconds = lock_timeout_seconds
         self._mutex = threading.Lock()
-        self._closed = threading.Event()
-        self._failure: LimiterError | None = None
-        self._pid = os.getpid()
+        self._life = Life()
+        self._newest_ns = 0
+        self._foreign_ns: deque[int] = deque(maxlen=FOREIGN_RECORDS)
         self._fd = self._open()
 
     def book(self) -> tuple[int | None, int]:
@@ -103,7 +117,7 @@ class FileStore:
 
         def change(slots: Slots, now_ns: int) -> Slots:
             nonlocal booking
-            booking = book(slots, now_ns, self._born, self._interval_ns)
+            booking = book(slots, now_ns, self.born, self._cap)
             return booking.slots
 
         self._transact(change)
@@ -114,6 +128,35 @@ class FileStore:
     def write_back(self, late_ns: int) -> None:
         """Tell the others that a request left `late_ns` after its slot."""
         self._transact(lambda slots, _: write_back(slots, late_ns))
+
+    def refused(self, left_ns: int, asked_ns: int) -> Pace:
+        """Have everybody pause after a 429 to a request that left at `left_ns`; return the pace."""
+        heard: list[bool] = []
+
+        def change(slots: Slots, now_ns: int) -> Slots:
+            heard.append(is_news(slots, left_ns))
+            return refuse(slots, now_ns, left_ns, asked_ns, self._cap)
+
+        slots, now_ns = self._transact(change)
+        return replace(pace(slots, now_ns, self._cap), is_news=heard[0])
+
+    def pace(self) -> Pace:
+        """Return how the limiter stands; waits for nobody and changes nothing."""
+        self._life.check()
+        for _ in range(LOOKS):
+            now_ns = self._clock.monotonic_ns()  # each time: others write meanwhile
+            try:
+                slots, _ = self._decode(now_ns)
+            except OSError:  # another thread closes the file, or opens what replaced it
+                self._life.check()
+                continue
+            if slots is not None:
+                return pace(slots, now_ns, self._cap)
+        return pace(unknown_past(now_ns), now_ns, self._cap)
+
+    def reset(self) -> None:
+        """Forget pauses and a slower rate; nobody sends for a second and a half."""
+        self._transact(lambda _, now_ns: unknown_past(now_ns))
 
     def now_ns(self) -> int:
         """Return the time on the clock that slots are told in."""
@@ -126,40 +169,36 @@ class FileStore:
             LimiterUnavailableError: the store failed.
             LimiterClosedError: `close` was called.
         """
-        if os.getpid() != self._pid:
-            raise LimiterUnavailableError(
-                "a limiter does not outlive a fork: open it in the process that uses it"
-            )
-        if self._failure is not None:
-            raise self._failure
-        if self._closed.is_set():
-            raise LimiterClosedError("the limiter was closed: this run is being stopped")
+        self._life.check()
 
     def close(self) -> None:
         """Make every waiting and future call raise; may be called from any thread, repeatedly."""
-        self._closed.set()
+        self._life.close()
+        if not self._life.is_ours:  # after a fork nobody may ever release the mutex
+            return
         with self._mutex:
             if self._fd >= 0:
                 os.close(self._fd)
                 self._fd = -1
 
-    def _transact(self, change: Callable[[Slots, int], Slots]) -> None:
-        self.check_open()  # before the mutex too: after a fork nobody may ever release it
+    def _transact(self, change: Callable[[Slots, int], Slots]) -> tuple[Slots, int]:
+        self._life.check()  # before the mutex too: after a fork nobody may ever release it
         with self._mutex:
-            self.check_open()
+            self._life.check()
             try:
                 self._lock()
                 try:
                     now_ns = self._clock.monotonic_ns()
-                    self._write(change(self._read(now_ns), now_ns), now_ns)
+                    slots = change(self._read(now_ns), now_ns)
+                    self._write(slots, now_ns)
                 finally:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             except OSError as error:
-                self._failure = self._unavailable(error)
-                raise self._failure from error
+                raise self._life.fail(self._unavailable(error)) from error
             except LimiterUnavailableError as error:
-                self._failure = error
+                self._life.fail(error)
                 raise
+        return slots, now_ns
 
     def _lock(self) -> None:
         """Hold the lock of the file that lies at `path` now; it may have been replaced."""
@@ -180,11 +219,10 @@ class FileStore:
                 continue
             if time.monotonic() > deadline:
                 raise LimiterUnavailableError(
-                    f"limiter file {str(self.path)!r} is locked for {self._lock_timeout_seconds:g} "
-                    "s by another process: end that process, or set TMDB_LIMITER to another file"
+                    f"limiter {self.name} is locked for {self._lock_timeout_seconds:g} s by "
+                    "another process: end that process, or set TMDB_LIMITER to another file"
                 )
-            if self._closed.wait(pause_seconds):
-                self.check_open()
+            self._life.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, longest_seconds)
 
     def _is_in_place(self) -> bool:
@@ -204,34 +242,59 @@ class FileStore:
 
     def _unavailable(self, error: OSError) -> LimiterUnavailableError:
         return LimiterUnavailableError(
-            f"limiter file {str(self.path)!r}: {error.strerror or error}: "
+            f"limiter {self.name}: {error.strerror or error}: "
             "set TMDB_LIMITER to file:/path in a folder that can be written and has room"
         )
 
     def _read(self, now_ns: int) -> Slots:
-        raw = os.pread(self._fd, _RECORD_BYTES, 0)
-        if len(raw) != _RECORD_BYTES or zlib.crc32(raw[:-4]).to_bytes(4, "little") != raw[-4:]:
-            return unknown_past(now_ns)
-        magic, offset_ns, at_ns, *fields = _BODY.unpack(raw[:-4])
+        slots, is_foreign = self._decode(now_ns)
+        if is_foreign:
+            self._note_foreign(now_ns)
+        return unknown_past(now_ns) if slots is None else slots
+
+    def _decode(self, now_ns: int) -> tuple[Slots | None, bool]:
+        """Return the state, or None if it cannot be believed; and whether it is another clock's."""
+        raw = os.pread(self._fd, RECORD_BYTES, 0)
+        if len(raw) != RECORD_BYTES or zlib.crc32(raw[:-4]).to_bytes(4, "little") != raw[-4:]:
+            return None, False
+        magic, offset_ns, at_ns, inode, *fields = _BODY.unpack(raw[:-4])
+        if magic != _MAGIC or inode != os.fstat(self._fd).st_ino:
+            return None, False
+        step_ns = abs(offset_ns - (self._clock.time_ns() - now_ns))
+        if step_ns > CLOCK_TOLERANCE_NS or at_ns > now_ns:
+            return None, True
         slots = Slots(*fields)
-        is_of_this_clock = (
-            magic == _MAGIC
-            and abs(offset_ns - (self._clock.time_ns() - now_ns)) <= CLOCK_TOLERANCE_NS
-            and at_ns <= now_ns
-        )
-        if is_of_this_clock and is_plausible(slots, now_ns):
-            return slots
-        return unknown_past(now_ns)
+        # older than what we saw ourselves: somebody put an earlier record back
+        is_sound = at_ns >= self._newest_ns and is_plausible(slots, now_ns)
+        return (slots if is_sound else None), False
+
+    def _note_foreign(self, now_ns: int) -> None:
+        self._foreign_ns.append(now_ns)
+        is_often = len(self._foreign_ns) == FOREIGN_RECORDS
+        if is_often and now_ns - self._foreign_ns[0] <= FOREIGN_SECONDS * SECOND_NS:
+            raise LimiterUnavailableError(
+                f"limiter {self.name} is written by a computer with another clock, "
+                f"{FOREIGN_RECORDS} times within {FOREIGN_SECONDS} s: a file paces one host; "
+                "set TMDB_LIMITER to redis://host:port/db on all hosts"
+            )
 
     def _write(self, slots: Slots, now_ns: int) -> None:
         body = _BODY.pack(
             _MAGIC,
             self._clock.time_ns() - now_ns,
             now_ns,
+            os.fstat(self._fd).st_ino,
             slots.next_ns,
             slots.eldest,
             slots.eldest_seen_ns,
+            slots.pause_until_ns,
+            slots.pause_ns,
+            slots.slowed_to,
+            slots.refused_since_ns,
+            slots.permits,
+            slots.asker,
         )
         record = body + zlib.crc32(body).to_bytes(4, "little")
         if os.pwrite(self._fd, record, 0) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._newest_ns = now_ns

@@ -1,5 +1,4 @@
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,30 +7,9 @@ import pytest
 
 from tmdb_assets.cli.main import cli, main
 
-ROOT = Path(__file__).parents[2]
 STAND_IN = {"TMDB_ALLOWED_ORIGINS": "http://127.0.0.1:8731"}
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def tmdb_assets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs the command in a project folder; returns exit code, standard output and error."""
-    shutil.copy(ROOT / "dagster.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["tmdb-assets", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def write_list(*lines: str) -> str:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from tmdb_assets.cli.limiter import limiter
 from tmdb_assets.cli.lists import add, plan
 from tmdb_assets.cli.run import run
 from tmdb_assets.cli.standin import stand_in
@@ -35,10 +36,11 @@ def cli(*, debug: bool) -> None:
       tmdb-assets run movies.txt       do it; run it again to resume
       tmdb-assets status               how far all lists are
       tmdb-assets failed movies        what failed and why
+      tmdb-assets limiter              the rate that all runs share
     """
 
 
-for command in (plan, add, run, status, failed, stand_in):
+for command in (plan, add, run, status, failed, limiter, stand_in):
     cli.add_command(command)
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tmdb_assets.batches import Plan
+from tmdb_assets.limiter.cooldown import Pace
+from tmdb_assets.limiter.slots import CLIMB_PER_SECOND
 from tmdb_assets.lists import Rejected
 from tmdb_assets.survey import Standing
 
@@ -97,6 +99,15 @@ def standing_rows(standing: Standing, requests_per_second: int) -> list[tuple[st
         ("batches complete", f"{standing.complete:,} of {standing.batches:,}"),
         ("requests/s now", f"{standing.requests_per_second:.1f} of {requests_per_second}"),
     ]
+
+
+def rate_words(pace: Pace) -> str:
+    """Return the rate that the limiter gives at present, and why it is below the cap."""
+    words = f"{pace.requests_per_second:.1f} requests/s"
+    if not pace.is_slowed:
+        return words
+    seconds = (pace.cap - pace.requests_per_second) / CLIMB_PER_SECOND + pace.pause_seconds
+    return f"{words} after a 429, back at {pace.cap} in {duration(seconds)}"
 
 
 def seconds_left(standing: Standing, requests_per_second: int) -> float:

@@ -1,6 +1,8 @@
 """Commands `status` and `failed`: how far lists are, and what did not work."""
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 
 import click
@@ -9,8 +11,12 @@ from rich.table import Table
 from tmdb_assets import batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
+from tmdb_assets.errors import LimiterError
+from tmdb_assets.limiter.cooldown import Pace
+from tmdb_assets.limiter.opening import open_store
+from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
-from tmdb_assets.survey import Survey
+from tmdb_assets.survey import Standing, Survey
 
 
 @click.command()
@@ -27,14 +33,21 @@ def status(name: str | None, *, as_json: bool) -> None:
     settings = from_environment(os.environ)
     names = [name] if name else batches.list_names(settings.data_dir)
     standings = [Survey(settings.data_dir, one).look() for one in names]
+    pace = _pace(settings)
     if as_json:
         for standing in standings:
-            left = show.seconds_left(standing, settings.requests_per_second)
-            show.print_json({**asdict(standing), "seconds_left": round(left)})
+            left = round(show.seconds_left(standing, settings.requests_per_second))
+            show.print_json({**asdict(standing), "seconds_left": left, **_limiter_json(pace)})
         return
     if not standings:
         show.out.print(f"no lists in {settings.data_dir} yet: tmdb-assets add LIST")
         return
+    show.out.print(_standings_table(standings, settings))
+    for line in _limiter_lines(pace, settings):
+        show.out.print(line)
+
+
+def _standings_table(standings: Iterable[Standing], settings: Settings) -> Table:
     grid = Table()
     grid.add_column("list", overflow="fold")
     for column in ("URLs", "fetched", "absent", "failed", "pending", "batches", "req/s", "left"):
@@ -48,8 +61,33 @@ def status(name: str | None, *, as_json: bool) -> None:
             f"{one.requests_per_second:.1f}",
             show.duration(show.seconds_left(one, settings.requests_per_second)),
         )
-    show.out.print(grid)
-    show.out.print(f"cap: {settings.requests_per_second} requests in any second")
+    return grid
+
+
+def _limiter_json(pace: Pace | None) -> dict[str, float | None]:
+    return {
+        "limiter_requests_per_second": None if pace is None else round(pace.requests_per_second, 2),
+        "limiter_pause_seconds": None if pace is None else round(pace.pause_seconds, 1),
+    }
+
+
+def _limiter_lines(pace: Pace | None, settings: Settings) -> Iterator[str]:
+    yield f"cap: {settings.requests_per_second} requests in any second"
+    if pace is None:
+        yield "the limiter cannot be read: tmdb-assets limiter says why"
+        return
+    if pace.is_slowed:
+        yield f"present rate: {show.rate_words(pace)}"
+    if pace.pause_seconds:
+        yield f"everybody pauses for {pace.pause_seconds:.0f} s more after a 429"
+
+
+def _pace(settings: Settings) -> Pace | None:
+    try:
+        with closing(open_store(settings)) as store:
+            return store.pace()
+    except LimiterError:
+        return None
 
 
 @click.command()

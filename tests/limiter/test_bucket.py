@@ -10,7 +10,7 @@ from pyrate_limiter import Limiter, RateItem
 
 from tests.limiter.fake_store import FakeStore
 from tmdb_assets.errors import LimiterClosedError, LimiterUnavailableError
-from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotItem
+from tmdb_assets.limiter.bucket import PATIENT_AFTER, SlotBucket, SlotFactory, SlotItem
 from tmdb_assets.limiter.door import Door
 from tmdb_assets.limiter.slots import GRACE_NS, MS, VOID_NS
 
@@ -120,6 +120,17 @@ def test_who_is_refused_a_slot_asks_again_with_the_same_item() -> None:
     assert waits == [1, 2, 0]  # rounded up: asking too early would be asking twice
     assert len({id(seen) for _, seen, _ in bucket.seen}) == 1
     assert store.calls == ["book"] * 3
+
+
+def test_who_asks_in_vain_for_a_second_asks_for_every_other_slot_until_there_is_one() -> None:
+    bucket = SlotBucket(FakeStore(*[(None, 20 * MS)] * (PATIENT_AFTER + 2), (0, 0), (None, 1)), 50)
+    waiting = item()
+
+    waits = [bucket.waiting(waiting) for _ in range(PATIENT_AFTER + 3)]
+    after = bucket.waiting(item())
+
+    assert waits == [20] * PATIENT_AFTER + [41, 41, 0]
+    assert after == 1
 
 
 def test_a_fresh_item_is_refused_without_touching_the_store() -> None:

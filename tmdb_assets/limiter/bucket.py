@@ -13,7 +13,11 @@ from pyrate_limiter import AbstractBucket, Rate, RateItem, SingleBucketFactory
 from pyrate_limiter.abstracts.algorithm import ADMITTED, Decision
 
 from tmdb_assets.limiter.cooldown import Pace
-from tmdb_assets.limiter.slots import GRACE_NS, MS, VOID_NS
+from tmdb_assets.limiter.slots import GRACE_NS, MS, VOID_NS, WINDOW_NS
+
+PATIENT_AFTER = 50
+"""Questions in a row without a slot, a second's worth: who waits for an older run that long asks
+for every other slot only, and gets half of the trouble for one slot that may go by unused."""
 
 
 class SlotStore(Protocol):
@@ -88,6 +92,7 @@ class SlotBucket(AbstractBucket):
         self._refused = Decision(failing_rate=self.rates[0])
         self._store = store
         self._news = 0
+        self._in_vain = 0
 
     def heed_news(self) -> None:
         """Have whoever waits for a slot book again: a pause has begun. From any thread."""
@@ -118,7 +123,13 @@ class SlotBucket(AbstractBucket):
             return max(0, slot_item.slot_ns - self._store.now_ns()) // MS
         slot_item.news = self._news
         slot_item.slot_ns, wait_ns = self._store.book()
-        return wait_ns // MS if slot_item.slot_ns is not None else -(-wait_ns // MS)
+        if slot_item.slot_ns is not None:
+            self._in_vain = 0
+            return wait_ns // MS
+        self._in_vain += 1
+        if self._in_vain > PATIENT_AFTER:
+            wait_ns += WINDOW_NS // self.rates[0].limit
+        return -(-wait_ns // MS)
 
     def leak(self, current_timestamp: int | None = None) -> int:  # noqa: ARG002 - the base's name
         """Return 0: nothing is kept that could leak."""

@@ -104,6 +104,14 @@ class Door:
         """Say whether an older run than this one goes first."""
         return pace.eldest is not None and pace.eldest < self._store.born
 
+    def check_open(self) -> None:
+        """Raise at once if the limiter failed or was closed; takes nothing and waits for nobody.
+
+        Raises:
+            LimiterError: it did or was.
+        """
+        self._store.check_open()
+
     def close(self) -> None:
         """Send every waiting thread away with `LimiterClosedError`; may be called repeatedly."""
         self._store.close()

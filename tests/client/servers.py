@@ -46,6 +46,9 @@ class CountingGate:
         assert self._lock.locked()
         self.permits += 1
 
+    def check_open(self) -> None:
+        pass
+
 
 class WaitingGate(CountingGate):
     """A door with a queue: something happens while one waits for it or for the permit."""

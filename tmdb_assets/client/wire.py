@@ -46,6 +46,10 @@ class Gate(Protocol):
         """Block until one request may leave."""
         ...
 
+    def check_open(self) -> None:
+        """Raise if no permit will ever come."""
+        ...
+
 
 class Journey(threading.local):
     """What this thread's present attempt did on the wire.
@@ -93,6 +97,12 @@ class Wire:
     def line_up(self) -> None:
         """Wait for a place in which to connect and to stand at the door."""
         self._places.acquire()
+        try:
+            # a hundred threads behind a closed door must not connect only to hear of it
+            self.gate.check_open()
+        except BaseException:
+            self._places.release()
+            raise
         self.journey.has_place = True
 
     def step_out(self) -> None:

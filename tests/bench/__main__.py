@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import backfill, ceiling, costs, kill, plan
+from tests.bench import backfill, ceiling, costs, kill, limiters, overlap, plan, rates
 
 BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "plan": plan.main,
@@ -16,6 +16,9 @@ BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "backfill": backfill.main,
     "costs": costs.main,
     "kill": kill.main,
+    "overlap": overlap.main,
+    "limiters": limiters.main,
+    "rates": rates.main,
 }
 
 
@@ -32,6 +35,8 @@ def main() -> None:
         console.print(f"running {name} ...")
         for row in BENCHMARKS[name]():
             table.add_row(*row)
+            # an hour of figures must not hang on whether the last one comes
+            sys.stderr.write(f"{' | '.join(row)}\n")
     console.print(table)
 
 

@@ -218,6 +218,11 @@ def test_nothing_else_names_a_store_of_the_limiter(text: str) -> None:
         from_environment({"TMDB_LIMITER": text})
 
 
+def test_an_authority_is_for_tls_only() -> None:
+    with pytest.raises(ConfigurationError, match="which names no store"):
+        from_environment({"TMDB_LIMITER": "redis://host/0?ssl_ca_certs=/ca.pem"})
+
+
 @pytest.mark.parametrize(
     "query",
     [

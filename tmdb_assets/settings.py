@@ -205,6 +205,8 @@ def _is_redis(text: str) -> bool:
     except ValueError:
         return False
     is_database = re.fullmatch(r"(?:/[0-9]*)?", parts.path) is not None
-    # a query could switch off what keeps a hung Redis from hanging us, or the check of certificates
-    is_bare = not parts.fragment and re.fullmatch(r"(?:ssl_ca_certs=/[^&]+)?", parts.query)
-    return parts.scheme in {"redis", "rediss"} and has_place and is_database and bool(is_bare)
+    # another query could switch off the bounds of waiting, or the check of certificates
+    is_tls_query = re.fullmatch(r"ssl_ca_certs=/[^&]+", parts.query) is not None
+    is_query = not parts.query or (parts.scheme == "rediss" and is_tls_query)
+    is_rest = is_database and is_query and not parts.fragment
+    return parts.scheme in {"redis", "rediss"} and has_place and is_rest

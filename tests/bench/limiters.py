@@ -20,7 +20,7 @@ from typing import Any, Self
 import pytest
 
 from tests.limiter.redis_server import RedisServer
-from tests.system.judge import Verdict, judging
+from tests.system.judge import Verdict, tapped
 from tests.system.project import ROOT
 
 LATENCY_SECONDS = 2.3
@@ -88,7 +88,7 @@ def _work(contender: Contender, urls: int) -> Iterator[tuple[str, str]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         Shared(contender.store, Path(folder)) as store,
-        judging(latency_seconds=LATENCY_SECONDS, cap=None) as (server, priority),
+        tapped(latency_seconds=LATENCY_SECONDS, cap=None) as (server, priority),
     ):
         said, late = _together(
             [

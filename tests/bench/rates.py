@@ -21,7 +21,7 @@ import redis
 from tests.client.servers import make_certificate
 from tests.limiter.redis_server import RedisServer
 from tests.system.crowd import Crowd, Line
-from tests.system.judge import Outsider, Verdict, haproxy, judging, nginx
+from tests.system.judge import Outsider, Verdict, haproxy, nginx, tapped
 from tests.system.relay import relayed
 from tmdb_assets.standin.process import StandInProcess
 
@@ -111,7 +111,7 @@ def measured(scenario: Scenario, seconds: float) -> Rows:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environment, settings = _tls(folder) if scenario.is_tls else ({}, {})
         settings = {"latency_seconds": LATENCY_SECONDS, "cap": None, **settings}
-        server, priority = stack.enter_context(judging(**settings | scenario.settings))
+        server, priority = stack.enter_context(tapped(**settings | scenario.settings))
         door = stack.enter_context(scenario.outsider(server.origin)) if scenario.outsider else None
         limiter, away = _limiter(scenario, folder, stack)
         crowd = Crowd(

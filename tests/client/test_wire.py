@@ -249,6 +249,24 @@ def test_the_connection_is_up_before_the_permit_and_the_request_leaves_after_it(
     assert events[2:] == ["permit", "request"]
 
 
+def test_a_permit_whose_moment_has_passed_is_taken_anew_and_the_request_leaves_once(
+    make_client: MakeClient,
+) -> None:
+    """A thread that lost its turn after the permit must not send beside the next one."""
+
+    class Late(CountingGate):
+        def is_on_time(self) -> bool:
+            return self.permits > 2
+
+    with RawServer(answers_always()) as server:
+        gate = Late()
+        (attempt,) = asked(make_client(server.origin, through=gate), server.origin)
+
+    assert attempt.fault is None
+    assert len(attempt.sent_at) == 1
+    assert (gate.permits, gate.entries, len(server.requests)) == (3, 1, 1)
+
+
 def test_a_request_leaves_within_the_door(make_client: MakeClient) -> None:
     """So that no other thread of the process can send between a permit and its request."""
     with RawServer(answers_always()) as server:

@@ -184,6 +184,36 @@ def test_a_departure_that_is_hardly_late_is_not_written_back() -> None:
     assert store.calls == ["book", "book"]
 
 
+def test_a_request_is_on_time_until_its_slot_is_void() -> None:
+    store = FakeStore()
+    door = Door(store, RATE)
+
+    with door:
+        door.permit()
+        store.now += VOID_NS
+        on_time = door.is_on_time()
+        store.now += 1
+        too_late = door.is_on_time()
+        door.permit()
+        again = door.is_on_time()
+
+    assert (on_time, too_late, again) == (True, False, True)
+    assert store.calls == ["book", "book"]  # the void one left nothing to write back
+
+
+def test_lateness_is_that_of_the_last_look_and_not_of_the_way_back() -> None:
+    store = FakeStore()
+    door = Door(store, RATE)
+
+    with door:
+        door.permit()
+        store.now += 11 * MS
+        assert door.is_on_time()
+        store.now += 1000 * MS
+
+    assert store.calls == ["book", f"write_back {11 * MS}"]
+
+
 def test_who_takes_no_permit_writes_nothing_back() -> None:
     store = FakeStore()
     door = Door(store, RATE)

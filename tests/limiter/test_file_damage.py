@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.limiter.file_limiter import SECOND, FakeClock, first_slot, record, taken
-from tmdb_assets.limiter.file_store import CLOCK_TOLERANCE_NS, RECORD_BYTES, FileStore
+from tmdb_assets.limiter.file_record import RECORD_BYTES
+from tmdb_assets.limiter.file_store import CLOCK_TOLERANCE_NS, FileStore
 from tmdb_assets.limiter.slots import LONGEST_PAUSE_NS, MS, SILENCE_NS, UNSLOWED, WINDOW_NS
 
 HOUR = 3600 * SECOND

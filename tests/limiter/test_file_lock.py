@@ -11,7 +11,8 @@ import pytest
 
 from tests.limiter.file_limiter import FakeClock, HeldClock, locked
 from tmdb_assets.errors import LimiterClosedError, LimiterUnavailableError
-from tmdb_assets.limiter.file_store import RECORD_BYTES, FileStore
+from tmdb_assets.limiter.file_record import RECORD_BYTES
+from tmdb_assets.limiter.file_store import FileStore
 
 InAChild = Callable[[Callable[[], object]], str]
 

@@ -11,7 +11,8 @@ import pytest
 from tests.limiter.file_limiter import SECOND, EventfulClock, FakeClock, first_slot, locked, taken
 from tmdb_assets.errors import LimiterClosedError
 from tmdb_assets.limiter.cooldown import FIRST_PAUSE_NS, SLOWER
-from tmdb_assets.limiter.file_store import RECORD_BYTES, FileStore
+from tmdb_assets.limiter.file_record import RECORD_BYTES
+from tmdb_assets.limiter.file_store import FileStore
 from tmdb_assets.limiter.slots import ELDEST_NS, LATE_NS, MS, SILENCE_NS, WINDOW_NS
 
 DAY = 24 * 3600 * SECOND

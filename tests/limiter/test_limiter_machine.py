@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 
 from tests.limiter.file_limiter import SECOND, FakeClock
 from tmdb_assets.limiter.cooldown import FIRST_PAUSE_NS, Pace
-from tmdb_assets.limiter.file_store import FOREIGN_RECORDS, FOREIGN_SECONDS, RECORD_BYTES, FileStore
+from tmdb_assets.limiter.file_record import RECORD_BYTES
+from tmdb_assets.limiter.file_store import FOREIGN_RECORDS, FOREIGN_SECONDS, FileStore
 from tmdb_assets.limiter.slots import (
     AHEAD_NS,
     ELDEST_NS,

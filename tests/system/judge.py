@@ -11,17 +11,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.system.wiretap import Wiretap
 from tmdb_assets.standin.process import StandInProcess
 from tmdb_assets.standin.settings import StandInSettings
 
+KERNEL = "stamps of the kernel"
 REAL_TIME = "real-time judge"
 ORDINARY = "ordinary judge: counts above 50 may be its own delay"
 
@@ -40,6 +43,30 @@ def judging(**settings: Any) -> Iterator[tuple[StandInProcess, str]]:
         yield server, hurry(server.pid)
 
 
+class TappedStandIn(StandInProcess):
+    """A stand-in whose arrivals the kernel stamps too, if `tap` is there."""
+
+    tap: Wiretap | None = None
+
+
+@contextmanager
+def tapped(**settings: Any) -> Iterator[tuple[TappedStandIn, str]]:
+    """Lend a stand-in with a wiretap where that is allowed and of use; as `judging` if not."""
+    with ExitStack() as stack:
+        server = stack.enter_context(TappedStandIn(StandInSettings(**settings)))
+        priority = hurry(server.pid)
+        if "certfile" in settings:
+            yield server, priority
+            return
+        try:
+            tap = Wiretap(urlsplit(server.origin).port or 0)
+        except (PermissionError, AttributeError):
+            yield server, priority
+            return
+        server.tap = stack.enter_context(tap)
+        yield server, KERNEL
+
+
 def hurry(pid: int | None) -> str:
     """Give a process real-time priority if that is allowed; return the words for it."""
     try:
@@ -51,7 +78,7 @@ def hurry(pid: int | None) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the stand-in saw.
+    """What arrived at the stand-in.
 
     Attributes:
         most: arrivals in any second.
@@ -59,7 +86,7 @@ class Verdict:
         per_second: from the first to the last arrival.
         refused: by an enforced cap.
         gaps_seconds: the longest times without an arrival, longest first.
-        priority: how the judge was scheduled.
+        priority: how the judge was scheduled, or whose stamps it goes by.
     """
 
     arrivals: int
@@ -72,15 +99,19 @@ class Verdict:
 
     @classmethod
     def of(cls, server: StandInProcess, priority: str) -> Self:
-        """Ask the stand-in."""
+        """Ask the wiretap, or else the stand-in."""
         said: dict[str, Any] = server.statistics()
-        moments = sorted(moment for moment, _, _ in server.arrivals())
+        tap = getattr(server, "tap", None)
+        stamps = tap.moments if tap else [moment for moment, _, _ in server.arrivals()]
+        moments = sorted(stamps)
+        assert len(moments) == said["arrivals"], "a packet was missed, or came twice"
+        in_second = _in_second(moments)
         gaps = (after - before for before, after in pairwise(moments))
         return cls(
             said["arrivals"],
-            said["max_in_any_second"],
-            said["over_cap"],
-            said["mean_rate"] or 0.0,
+            max(in_second, default=0),
+            sum(count > 50 for count in in_second),
+            (len(moments) - 1) / (moments[-1] - moments[0]) if len(moments) > 1 else 0.0,
             said["refused"],
             tuple(sorted(gaps, reverse=True)[:10]),
             priority,
@@ -89,7 +120,7 @@ class Verdict:
     @property
     def allowed(self) -> int:
         """Arrivals in a second that prove nothing: an ordinary judge stamps late now and then."""
-        return 50 if self.priority == REAL_TIME else 52
+        return 50 if self.priority in {KERNEL, REAL_TIME} else 52
 
     def uses(self, per_second: float) -> bool:
         """Say whether so many requests came per second; nine tenths do where cores are short.
@@ -98,6 +129,16 @@ class Verdict:
         """
         is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
         return self.per_second >= per_second * (0.9 if is_busy else 1.0)
+
+
+def _in_second(moments: list[float]) -> list[int]:
+    """Return for each arrival how many came in the second that ends with it."""
+    counts, first = [], 0
+    for last, moment in enumerate(moments):
+        while moments[first] <= moment - 1.0:
+            first += 1
+        counts.append(last - first + 1)
+    return counts
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ class TimedDoor:
         waited_seconds = now - self._since.pop(threading.get_ident(), now)
         self._longest_seconds = max(self._longest_seconds, waited_seconds)
 
+    def is_on_time(self) -> bool:
+        return self._door.is_on_time()
+
     def check_open(self) -> None:
         self._door.check_open()
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.crowd import Crowd, stop
-from tests.system.judge import Verdict, judging
+from tests.system.judge import Verdict, tapped
 from tests.system.project import wait_until
 
 LOCK = """
@@ -42,7 +42,7 @@ def test_a_stop_sends_128_threads_away_within_a_second_of_a_pause_of_a_minute(
     tmp_path: Path,
 ) -> None:
     with (
-        judging(latency_seconds=2.3, cap=1, retry_after=60) as judge,
+        tapped(latency_seconds=2.3, cap=1, retry_after=60) as judge,
         Crowd(
             judge[0].origin, f"file:{tmp_path}/limiter", processes=1, threads=128, seconds=60
         ) as crowd,
@@ -66,7 +66,7 @@ def test_a_lock_that_is_never_given_back_ends_every_thread_of_every_process(
 ) -> None:
     path = tmp_path / "limiter"
     with (
-        judging(latency_seconds=3.5, cap=None) as judge,
+        tapped(latency_seconds=3.5, cap=None) as judge,
         Crowd(judge[0].origin, f"file:{path}", seconds=60) as crowd,
     ):
         crowd.wait_until_sending()

@@ -1,7 +1,9 @@
 """The connection that passes the door: permit and credential are added here, at the last moment.
 
 urllib3 calls `request` of a connection once for every time bytes leave, below its own retries and
-redirects. So whatever sends, sends with a permit of its own; and since the credential joins the
+redirects, and http.client hands the whole of a GET to one `send`. There the door stands: all that
+takes time is done by then, and between the last look at the clock and the system call lie some
+microseconds. So whatever sends, sends with a permit of its own; and since the credential joins the
 request here, no URL, log line or exception of the layers above can hold it.
 """
 
@@ -44,6 +46,10 @@ class Gate(Protocol):
 
     def permit(self) -> None:
         """Block until one request may leave."""
+        ...
+
+    def is_on_time(self) -> bool:
+        """Look at the clock for the last time; if False, another permit is needed."""
         ...
 
     def check_open(self) -> None:
@@ -113,7 +119,6 @@ class Wire:
 
     def leaves(self, sock: socket.socket) -> None:
         """Note that a request of this thread leaves now: its time starts to run."""
-        self.step_out()
         journey = self.journey
         journey.permit_at = time.monotonic()
         journey.sent_at_ns.append(time.time_ns())
@@ -124,6 +129,7 @@ class _Paced(HTTPConnection):
     """A connection whose every request takes a permit; subclassed once per client."""
 
     wire: ClassVar[Wire]
+    _needs_permit = False
 
     def connect(self) -> None:
         """Set the connection up; not more than a few at a time."""
@@ -147,20 +153,46 @@ class _Paced(HTTPConnection):
         for _ in range(ROUNDS):
             if self.sock is None:
                 self.connect()
-            with self.wire.gate as gate:
-                # the first look spares the permit when the server hung up while we queued
-                if _is_alive(self.sock):
-                    gate.permit()
-                    if _is_alive(self.sock):
-                        self.wire.leaves(self.sock)
-                        super().request(method, url, body, headers, **options)
-                        return
-            self._hang_up()
+            self._needs_permit = True
+            try:
+                super().request(method, url, body, headers, **options)
+            except _HungUpError:
+                self._hang_up()
+            else:
+                return
+            finally:
+                self._needs_permit = False  # a proxy's CONNECT is no request
         raise ProtocolError(f"the server hung up {ROUNDS} times before the request could leave")
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
+        """Send bytes; the first of a request with a permit, at its moment.
+
+        Raises:
+            _HungUpError: the server is gone; nothing was sent.
+        """
+        if not self._needs_permit:
+            super().send(data)
+            return
+        with self.wire.gate as gate:
+            # the first look spares the permit when the server hung up while we queued
+            self._check_alive()
+            while True:
+                gate.permit()
+                self._check_alive()
+                if gate.is_on_time():
+                    break
+            self._needs_permit = False  # a body would follow in pieces of its own
+            self.wire.leaves(self.sock)
+            super().send(data)
+        self.wire.step_out()
 
     def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as urllib3 has it
         """Write the request line; below what urllib3 remembers, and logs when headers are bad."""
         super().putrequest(method, self.wire.signed_url(url), *args, **options)
+
+    def _check_alive(self) -> None:
+        if not _is_alive(self.sock):
+            raise _HungUpError
 
     def _hang_up(self) -> None:
         """Close, but remember the tunnel, which urllib3 forgets: else we would reach the proxy."""
@@ -169,6 +201,10 @@ class _Paced(HTTPConnection):
         self.close()
         if host is not None:
             self.set_tunnel(host, port, tunnel_headers, scheme or "http")
+
+
+class _HungUpError(Exception):
+    """The server hung up while a request waited at the door."""
 
 
 class _PacedTls(_Paced, HTTPSConnection):

@@ -13,7 +13,7 @@ from pyrate_limiter import Limiter
 from tmdb_assets.errors import LimiterError, LimiterUnavailableError
 from tmdb_assets.limiter.bucket import SlotBucket, SlotFactory, SlotStore
 from tmdb_assets.limiter.cooldown import Pace
-from tmdb_assets.limiter.slots import LATE_NS, SECOND_NS
+from tmdb_assets.limiter.slots import LATE_NS, SECOND_NS, VOID_NS
 
 
 class Door:
@@ -23,10 +23,10 @@ class Door:
 
         with door:
             door.permit()  # blocks until the slot has come
-            send()
+            if door.is_on_time():
+                send()
 
-    Threads queue for the door itself. Leaving it looks at the clock once more: a request that left
-    late pushes the next slot away.
+    Threads queue for the door itself. A request that left late pushes the next slot away.
     """
 
     def __init__(self, store: SlotStore, requests_per_second: int) -> None:
@@ -36,6 +36,7 @@ class Door:
         self._limiter = Limiter(SlotFactory(self._bucket), buffer_ms=0)
         self._lock = threading.Lock()
         self._holds_permit = False
+        self._late_ns: int | None = None
 
     def __enter__(self) -> Self:
         """Wait for the door.
@@ -62,13 +63,26 @@ class Door:
         if not self._limiter.try_acquire("tmdb"):
             raise LimiterUnavailableError("the limiter gave no permit although it was told to wait")
         self._holds_permit = True
+        self._late_ns = None
+
+    def is_on_time(self) -> bool:
+        """Look at the clock for the last time: may the request leave in this very instant?
+
+        What was done since the permit may have taken long, on a busy machine or for a thread that
+        did not get its turn. If False, the permit is void, and another one is to be taken.
+        """
+        self._late_ns = self._store.now_ns() - self._bucket.admitted_ns
+        self._holds_permit = self._late_ns <= VOID_NS
+        return self._holds_permit
 
     def __exit__(self, *exc: object) -> None:
         """Make room for the next thread."""
         try:
             if self._holds_permit:
                 self._holds_permit = False
-                late_ns = self._store.now_ns() - self._bucket.admitted_ns
+                late_ns = self._late_ns
+                if late_ns is None:
+                    late_ns = self._store.now_ns() - self._bucket.admitted_ns
                 if late_ns > LATE_NS:
                     # the request has left; a store that failed or closed says so to the next one
                     with suppress(LimiterError):

@@ -1,18 +1,16 @@
 """The limiter's state in one small file under `flock`: for all processes of one host.
 
-The record holds what it was written by (the file, and the clock as wall minus monotonic time), so
-that a reboot, a clock step, or a file restored or carried over from elsewhere reads as an unknown
-past, which costs a second and a half of silence and never a request too many. The record is
-overwritten in place: a full disk does not matter once the file exists.
+The record (`file_record`) says what it was written by, so that a reboot, a clock step, or a file
+restored or carried over from elsewhere reads as an unknown past, which costs a second and a half of
+silence and never a request too many. The record is overwritten in place: a full disk does not
+matter once the file exists.
 """
 
 import errno
 import fcntl
 import os
-import struct
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +19,7 @@ from typing import Protocol
 
 from tmdb_assets.errors import LimiterUnavailableError
 from tmdb_assets.limiter.cooldown import Pace, is_news, pace, refuse
+from tmdb_assets.limiter.file_record import RECORD_BYTES, Record, decode, encode
 from tmdb_assets.limiter.life import Life
 from tmdb_assets.limiter.slots import (
     MS,
@@ -46,9 +45,6 @@ LOCK_SECONDS = 10.0
 LOOKS = 3
 """Reads without the lock until a record counts as damaged and not as half written."""
 
-_BODY = struct.Struct("<8sqqQqqqqqdqqq")
-RECORD_BYTES = _BODY.size + 4
-_MAGIC = b"tmdbslt2"
 _POLL_SECONDS = (0.0002, 0.01)
 
 
@@ -254,19 +250,15 @@ class FileStore:
 
     def _decode(self, now_ns: int) -> tuple[Slots | None, bool]:
         """Return the state, or None if it cannot be believed; and whether it is another clock's."""
-        raw = os.pread(self._fd, RECORD_BYTES, 0)
-        if len(raw) != RECORD_BYTES or zlib.crc32(raw[:-4]).to_bytes(4, "little") != raw[-4:]:
+        record = decode(os.pread(self._fd, RECORD_BYTES, 0))
+        if record is None or record.inode != os.fstat(self._fd).st_ino:
             return None, False
-        magic, offset_ns, at_ns, inode, *fields = _BODY.unpack(raw[:-4])
-        if magic != _MAGIC or inode != os.fstat(self._fd).st_ino:
-            return None, False
-        step_ns = abs(offset_ns - (self._clock.time_ns() - now_ns))
-        if step_ns > CLOCK_TOLERANCE_NS or at_ns > now_ns:
+        step_ns = abs(record.clock_offset_ns - (self._clock.time_ns() - now_ns))
+        if step_ns > CLOCK_TOLERANCE_NS or record.at_ns > now_ns:
             return None, True
-        slots = Slots(*fields)
         # older than what we saw ourselves: somebody put an earlier record back
-        is_sound = at_ns >= self._newest_ns and is_plausible(slots, now_ns)
-        return (slots if is_sound else None), False
+        is_sound = record.at_ns >= self._newest_ns and is_plausible(record.slots, now_ns)
+        return (record.slots if is_sound else None), False
 
     def _note_foreign(self, now_ns: int) -> None:
         self._foreign_ns.append(now_ns)
@@ -279,22 +271,8 @@ class FileStore:
             )
 
     def _write(self, slots: Slots, now_ns: int) -> None:
-        body = _BODY.pack(
-            _MAGIC,
-            self._clock.time_ns() - now_ns,
-            now_ns,
-            os.fstat(self._fd).st_ino,
-            slots.next_ns,
-            slots.eldest,
-            slots.eldest_seen_ns,
-            slots.pause_until_ns,
-            slots.pause_ns,
-            slots.slowed_to,
-            slots.refused_since_ns,
-            slots.permits,
-            slots.asker,
-        )
-        record = body + zlib.crc32(body).to_bytes(4, "little")
+        inode = os.fstat(self._fd).st_ino
+        record = encode(Record(self._clock.time_ns() - now_ns, now_ns, inode, slots))
         if os.pwrite(self._fd, record, 0) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._newest_ns = now_ns

@@ -258,8 +258,8 @@ class RedisStore:
             self._calls_until_warning = 1
         elif self._calls_until_warning == 0:
             logger.warning(
-                "limiter %s: a round trip takes %.0f ms; above %d ms each process gets less than "
-                "its share: use a Redis in the same network",
+                "limiter %s: a round trip takes %.0f ms; above %d ms a run may get less than the "
+                "rate allows: use a Redis in the same network",
                 *(self.name, self._clock.round_trip_ns / MS, SLOW_NS // MS),
             )
 

@@ -22,7 +22,6 @@ from tmdb_assets.errors import (
     LimiterUnavailableError,
     StoreError,
 )
-from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import Outcome, OutcomeKind, Settings, Target
 from tmdb_assets.outcomes import decode
 from tmdb_assets.settings import from_environment
@@ -477,10 +476,3 @@ def test_without_a_limiter_nothing_is_sent(tmp_path: Path) -> None:
             download_batch(BATCH, films.settings)
 
         assert server.statistics()["arrivals"] == 0
-
-
-def test_a_limiter_of_a_kind_that_is_not_there_is_named(tmp_path: Path) -> None:
-    settings = from_environment({"TMDB_DATA_DIR": str(tmp_path)})
-
-    with pytest.raises(ConfigurationError, match="TMDB_LIMITER 'pigeon' is no limiter: set it to"):
-        open_door(replace(settings, limiter="pigeon:grey"))

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.system.wiretap import Wiretap
+from tmdb_assets.standin.arrivals import SlidingSecond
 from tmdb_assets.standin.process import StandInProcess
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -105,7 +106,8 @@ class Verdict:
         stamps = tap.moments if tap else [moment for moment, _, _ in server.arrivals()]
         moments = sorted(stamps)
         assert len(moments) == said["arrivals"], "a packet was missed, or came twice"
-        in_second = _in_second(moments)
+        second = SlidingSecond()
+        in_second = [second.add(moment) for moment in moments]
         gaps = (after - before for before, after in pairwise(moments))
         return cls(
             said["arrivals"],
@@ -129,16 +131,6 @@ class Verdict:
         """
         is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
         return self.per_second >= per_second * (0.9 if is_busy else 1.0)
-
-
-def _in_second(moments: list[float]) -> list[int]:
-    """Return for each arrival how many came in the second that ends with it."""
-    counts, first = [], 0
-    for last, moment in enumerate(moments):
-        while moments[first] <= moment - 1.0:
-            first += 1
-        counts.append(last - first + 1)
-    return counts
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
+import contextlib
 import http.client
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.standin.helpers import PARSERS
+from tmdb_assets.standin.door import fastest_parser
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -19,10 +23,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Wire:
-    """What a raw socket saw: the bytes, and whether they ended in `end`, `reset` or `silence`."""
+    """What a raw socket saw: the bytes, and `end`, `reset`, `silence` or `endless` after them."""
 
     received: bytes
     ending: str
+
+    @property
+    def head(self) -> bytes:
+        return self.received.partition(b"\r\n\r\n")[0]
 
     @property
     def body(self) -> bytes:
@@ -55,16 +63,19 @@ def ask() -> Ask:
 
 @pytest.fixture
 def talk() -> Talk:
-    """Send raw bytes and read until the connection ends or stays silent."""
+    """Send raw bytes and read until the connection ends, stays silent or never does."""
 
     def send(origin: str, target: str, *, patience: float = 2.0) -> Wire:
         address = (urlsplit(origin).hostname, urlsplit(origin).port)
         received = bytearray()
+        deadline = time.monotonic() + 5 * patience
         with socket.create_connection(address, timeout=patience) as link:
             link.sendall(f"GET {target} HTTP/1.1\r\nHost: stand-in\r\n\r\n".encode())
             try:
                 while piece := link.recv(65536):
                     received += piece
+                    if time.monotonic() > deadline:
+                        return Wire(bytes(received), "endless")
             except ConnectionResetError:
                 return Wire(bytes(received), "reset")
             except TimeoutError:
@@ -75,13 +86,21 @@ def talk() -> Talk:
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[StandIn]:
-    with StandIn(StandInSettings(latency_seconds=0, cap=None, huge_bytes=300_000)) as server:
-        yield server
+def shared_servers() -> Iterator[Mapping[str, StandIn]]:
+    settings = StandInSettings(latency_seconds=0, cap=None, huge_bytes=300_000)
+    with contextlib.ExitStack() as stack:
+        yield {parser: stack.enter_context(StandIn(settings, parser=parser)) for parser in PARSERS}
 
 
 @pytest.fixture
-def server(shared_server: StandIn) -> StandIn:
+def server(shared_servers: Mapping[str, StandIn]) -> StandIn:
     """A server without latency and cap, with clean statistics."""
-    shared_server.reset()
-    return shared_server
+    shared_servers[fastest_parser()].reset()
+    return shared_servers[fastest_parser()]
+
+
+@pytest.fixture(params=PARSERS)
+def either_server(request: pytest.FixtureRequest, shared_servers: Mapping[str, StandIn]) -> StandIn:
+    """Such a server, with each parser in turn: for what goes round uvicorn or strains it."""
+    shared_servers[request.param].reset()
+    return shared_servers[request.param]

@@ -14,26 +14,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.standin.helpers import PARSERS, PATH, until, with_kind
 from tmdb_assets.standin.bodies import answer_to
-from tmdb_assets.standin.door import fastest_parser
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
 Ask = Callable[..., Any]
 Talk = Callable[..., Any]
-PATH = "/3/movie/550"
-PARSERS = sorted({fastest_parser(), "uvicorn.protocols.http.h11_impl:H11Protocol"})
 
 
 def at_once(**settings: Any) -> StandIn:
     return StandIn(StandInSettings(latency_seconds=0, **settings))
-
-
-def until(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 2
-    while not is_so() and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    return is_so()
 
 
 def test_an_answer_is_what_the_rule_makes_with_the_headers_of_tmdb(
@@ -236,6 +227,24 @@ def test_it_ends_at_once_whatever_is_in_flight(parser: str) -> None:
     assert server.statistics()["in_flight"] == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((parts.hostname, parts.port))
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_it_ends_at_once_amid_what_would_never_end(parser: str) -> None:
+    kinds = ("drip", "drip_headers", "interim_flood", "stall", "stall_in_body")
+    with StandIn(StandInSettings(latency_seconds=0, cap=None), parser=parser) as server:
+        parts = urlsplit(server.origin)
+        links = [socket.create_connection((parts.hostname, parts.port)) for _ in kinds]
+        for kind, link in zip(kinds, links, strict=True):
+            link.sendall(f"GET {with_kind(kind)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert until(lambda: server.statistics()["faults"] == dict.fromkeys(kinds, 1))
+        before = time.monotonic()
+    span = time.monotonic() - before
+    for link in links:
+        link.close()
+
+    assert span < 1.0
+    assert server.statistics()["in_flight"] == 0
 
 
 def test_a_taken_port_is_named(server: StandIn) -> None:

@@ -58,6 +58,15 @@ class Connection:
                 self._waiter = None
         return self.is_open
 
+    def write(self, raw: bytes) -> bool:
+        """Send bytes that uvicorn knows nothing of; return whether the connection is still up.
+
+        After them, only `reset` and `close` leave uvicorn and the client of one mind.
+        """
+        if not self._transport.is_closing():  # then `lost` is about to be called, or was
+            self._transport.write(raw)
+        return self.is_open
+
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
         self._transport.abort()

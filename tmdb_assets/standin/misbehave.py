@@ -1,25 +1,30 @@
 """How each kind of misbehaviour looks on the wire; `faults` decides which request gets one.
 
-Some kinds are answers like any other, only wrong ones; the others break the connection or the body
-off, or stretch it.
+Some kinds are answers like any other, only wrong ones: fixed ones, `redirects`, and those that
+`spoiled` makes of the right answer. The others, all here, break the connection, the headers or the
+body off, or stretch them.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import repeat
 
 from tmdb_assets.standin import answers
 from tmdb_assets.standin.answers import FROM_CDN, HTML_TYPE, JSON_TYPE, Answer
-from tmdb_assets.standin.bodies import MOVED
-from tmdb_assets.standin.request import FAULT_PARAMETER, Request
-from tmdb_assets.standin.wire import GZIP, Exchange, length
-
-ELSEWHERE = "127.0.0.2"
-"""Where `redirect_other` leads: loopback, but another origin, and nobody listens there."""
+from tmdb_assets.standin.redirects import REDIRECTS
+from tmdb_assets.standin.spoiled import SPOILED, echo
+from tmdb_assets.standin.wire import GZIP, Exchange, head, length, status_line
 
 STALL_SECONDS = 120.0
 _DRIP_SECONDS = 1.0
 _SETTLE_SECONDS = 0.02  # between bytes and a reset, lest the reset overtake them
+_INTERIM_SECONDS = 0.01
 _HUGE_PIECE = 64 * 1024
+_PART_OF_HEAD = 40  # bytes: in the middle of the first header
+_GZIP_FORMAT = 31  # what zlib calls a window of 32 KiB in gzip, not zlib's own format
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Task:
 
     Attributes:
         answer: what would have been answered.
-        huge_bytes: a huge body is larger than that.
+        huge_bytes: a huge body is larger than that, unpacked.
     """
 
     exchange: Exchange
@@ -69,39 +74,6 @@ def _fixed_answers() -> dict[str, Answer]:
 _FIXED = _fixed_answers()
 
 
-def _redirect(status: int, location: str) -> Answer:
-    return Answer(status, b"", ((b"location", location.encode("latin-1")), length(0)))
-
-
-def _location(path: str, query: str) -> str:
-    return f"{path}?{query}" if query else path
-
-
-def _redirect_same(request: Request) -> Answer:
-    path = request.url.partition("?")[0]
-    moved = path if path[3:].startswith(MOVED) else f"{path[:3]}{MOVED}{path[3:]}"
-    return _redirect(301, _location(moved, request.query))
-
-
-def _redirect_other(request: Request) -> Answer:
-    scheme, _, port = request.origin
-    path = request.url.partition("?")[0]
-    return _redirect(302, f"{scheme}://{ELSEWHERE}:{port}{_location(path, request.query)}")
-
-
-def _redirect_loop(request: Request) -> Answer:
-    path = request.url.partition("?")[0]
-    again = f"{FAULT_PARAMETER}=redirect_loop"
-    return _redirect(302, _location(path, f"{request.query}&{again}".lstrip("&")))
-
-
-_REDIRECTS: dict[str, Callable[[Request], Answer]] = {
-    "redirect_loop": _redirect_loop,
-    "redirect_other": _redirect_other,
-    "redirect_same": _redirect_same,
-}
-
-
 async def _reset(task: Task) -> int | None:
     await task.exchange.connection.reset()
     return None
@@ -140,11 +112,6 @@ async def _truncated_chunked(task: Task) -> int | None:
     return task.answer.status
 
 
-async def _bad_json(task: Task) -> int | None:
-    body = task.answer.body
-    return await task.exchange.whole(Answer(200, body[: len(body) * 2 // 3], (JSON_TYPE,)))
-
-
 async def _stall(task: Task) -> int | None:
     await task.exchange.connection.pause(STALL_SECONDS)
     await task.exchange.connection.close()
@@ -169,31 +136,90 @@ async def _drip(task: Task) -> int | None:
     return task.answer.status
 
 
+async def _truncated_unframed(task: Task) -> int | None:
+    """Leave it to the end of the connection to end the body, which the ASGI server never does."""
+    answer, connection = task.answer, task.exchange.connection
+    connection.write(head(answer.status, *answer.headers, (b"connection", b"close")))
+    connection.write(answer.body[: len(answer.body) // 2])
+    await connection.close()
+    return answer.status
+
+
+async def _reset_in_headers(task: Task) -> int | None:
+    connection = task.exchange.connection
+    connection.write(head(task.answer.status, *task.answer.headers)[:_PART_OF_HEAD])
+    await connection.pause(_SETTLE_SECONDS)
+    await connection.reset()
+    return task.answer.status
+
+
+async def _drip_headers(task: Task) -> int | None:
+    """Send one endless header: clients bear fewer headers than bytes in one."""
+    connection = task.exchange.connection
+    connection.write(status_line(task.answer.status) + b"x-drip: ")
+    while connection.write(b"d"):
+        await connection.pause(_DRIP_SECONDS)
+    return task.answer.status
+
+
+async def _interim_flood(task: Task) -> int | None:
+    connection = task.exchange.connection
+    hint = head(HTTPStatus.EARLY_HINTS, (b"link", b"</style.css>; rel=preload"))
+    while connection.write(hint):
+        await connection.pause(_INTERIM_SECONDS)
+    return None
+
+
+def _huge_json(huge_bytes: int) -> Iterator[bytes]:
+    """Yield `{"id":1,"padding":"xxx..."}` in pieces."""
+    padding = b"x" * _HUGE_PIECE
+    yield b'{"id":1,"padding":"'
+    yield from repeat(padding, huge_bytes // _HUGE_PIECE + 1)
+    yield b'"}'
+
+
 async def _huge(task: Task) -> int | None:
-    """Send `{"id":1,"padding":"xxx..."}`, piece by piece as the client takes it."""
     exchange = task.exchange
     await exchange.start(200, JSON_TYPE)
-    padding = b"x" * _HUGE_PIECE
-    is_there = await exchange.piece(b'{"id":1,"padding":"')
-    for _ in range(task.huge_bytes // _HUGE_PIECE + 1):
-        if not is_there:
+    for piece in _huge_json(task.huge_bytes):
+        if not await exchange.piece(piece):
             return 200
-        is_there = await exchange.piece(padding)
-    await exchange.piece(b'"}', is_last=True)
+    await exchange.piece(b"", is_last=True)
     return 200
 
 
+async def _gzip_bomb(task: Task) -> int | None:
+    """Pack a huge body while it is sent, so that it is never in memory."""
+    exchange, packer = task.exchange, zlib.compressobj(wbits=_GZIP_FORMAT)
+    await exchange.start(200, JSON_TYPE, GZIP)
+    for piece in _huge_json(task.huge_bytes):
+        if not await exchange.piece(packer.compress(piece)):
+            return 200
+        await asyncio.sleep(0)  # so few bytes never fill the connection: let others have their turn
+    await exchange.piece(packer.flush(), is_last=True)
+    return 200
+
+
+async def _echo(task: Task) -> int | None:
+    return await task.exchange.whole(echo(task.answer, task.exchange.request.secrets))
+
+
 _ON_THE_WIRE: dict[str, Callable[[Task], Awaitable[int | None]]] = {
-    "bad_json": _bad_json,
     "close": _close,
     "drip": _drip,
+    "drip_headers": _drip_headers,
+    "echo": _echo,
+    "gzip_bomb": _gzip_bomb,
     "huge": _huge,
+    "interim_flood": _interim_flood,
     "reset": _reset,
     "reset_in_body": _reset_in_body,
+    "reset_in_headers": _reset_in_headers,
     "stall": _stall,
     "stall_in_body": _stall_in_body,
     "truncated": _truncated,
     "truncated_chunked": _truncated_chunked,
+    "truncated_unframed": _truncated_unframed,
 }
 
 
@@ -201,6 +227,8 @@ async def misbehave(kind: str, task: Task) -> int | None:
     """Answer wrongly; return the status that was sent, None if none was."""
     if kind in _FIXED:
         return await task.exchange.whole(_FIXED[kind])
-    if kind in _REDIRECTS:
-        return await task.exchange.whole(_REDIRECTS[kind](task.exchange.request))
+    if kind in REDIRECTS:
+        return await task.exchange.whole(REDIRECTS[kind](task.exchange.request))
+    if kind in SPOILED:
+        return await task.exchange.whole(SPOILED[kind](task.answer))
     return await _ON_THE_WIRE[kind](task)

@@ -77,7 +77,7 @@ class StandInSettings:
         fault_times: first requests for a faulty URL that misbehave.
         script: path (without query) -> misbehaviour of its successive requests, "ok" for none;
             after its end the path behaves. It goes before the share.
-        huge_bytes: a body of kind `huge` is larger than that.
+        huge_bytes: a body of kind `huge`, or `gzip_bomb` unpacked, is larger than that.
         keep_alive_seconds: idle connections are closed after that.
         samples: folder of recorded responses to serve where they match; see `samples`.
         certfile: with `keyfile`, serve TLS with this certificate (PEM).

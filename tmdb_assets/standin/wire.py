@@ -4,6 +4,7 @@ Framing is chunked unless a Content-Length is among the headers, as TMDB's answe
 """
 
 from dataclasses import dataclass
+from http.client import responses
 
 from starlette.types import Send
 
@@ -17,6 +18,17 @@ GZIP: Header = (b"content-encoding", b"gzip")
 def length(size: int) -> Header:
     """Return the header Content-Length."""
     return (b"content-length", b"%d" % size)
+
+
+def status_line(status: int) -> bytes:
+    """Return the first line of an answer."""
+    return b"HTTP/1.1 %d %b\r\n" % (status, responses.get(status, "").encode())
+
+
+def head(status: int, *headers: Header) -> bytes:
+    """Return all that goes before a body, for what has to go round the ASGI server."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([status_line(status), *lines, b"\r\n"])
 
 
 @dataclass(frozen=True, slots=True)

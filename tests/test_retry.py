@@ -9,14 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tmdb_assets.answer import parse
 from tmdb_assets.model import Attempt, Fault
 from tmdb_assets.retry import (
     BACKOFF_SECONDS,
     LONGEST_BACKOFF_SECONDS,
     LONGEST_RETRY_AFTER_SECONDS,
+    Judgement,
     Verdict,
     judge,
-    parse,
     parse_retry_after,
     pause_seconds,
 )
@@ -25,7 +26,8 @@ NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 HTML = b"<!DOCTYPE html>\n<html><body>Bad gateway</body></html>"
 REASON = re.compile(
     r"(?:HTTP \d+(?:, TMDB code -?\d{1,4})?|(?:HTTP \d+, )?"
-    r"(?:empty body|HTML instead of JSON|invalid JSON|JSON that is no TMDB answer))?"
+    r"(?:empty body|HTML instead of JSON|invalid JSON|JSON that is no TMDB answer|"
+    r"JSON nested too deeply|a list instead of an object))?"
 )
 """All that a reason may say of an answer: numbers and our own words."""
 
@@ -42,6 +44,10 @@ documents = st.recursive(
 )
 retry_afters = st.none() | st.floats(0, 1e12)
 jitters = st.floats(0, 1)
+
+
+def judged(attempt: Attempt) -> Judgement:
+    return judge(attempt, "https://api.themoviedb.org/3/discover/movie")
 
 
 def answered(status: int | None, body: bytes, fault: Fault | None = None) -> Attempt:
@@ -106,7 +112,7 @@ def jitter_of(value: float) -> Callable[[], float]:
 def test_each_code_of_tmdb_has_its_verdict_and_is_the_reason(
     status: int, code: int, verdict: Verdict
 ) -> None:
-    judgement = judge(answered(status, envelope(code)))
+    judgement = judged(answered(status, envelope(code)))
 
     assert judgement.verdict is verdict
     assert judgement.reason == f"HTTP {status}, TMDB code {code}"
@@ -118,8 +124,7 @@ def test_each_code_of_tmdb_has_its_verdict_and_is_the_reason(
         (200, b'{"id":550}', Verdict.FETCHED, ""),
         (200, b' \n{"id":550}\r\n', Verdict.FETCHED, ""),
         (200, b"{}", Verdict.FETCHED, ""),
-        (200, b"[]", Verdict.FETCHED, ""),
-        (200, b'[{"iso_639_1":"xx"}]', Verdict.FETCHED, ""),
+        (200, b"[]", Verdict.AGAIN, "a list instead of an object"),
         (200, '{"title":"Amélie 雨"}'.encode(), Verdict.FETCHED, ""),
         (200, b'{"status":"Released","success":true}', Verdict.FETCHED, ""),
         (200, b'{"status_code":7}', Verdict.FETCHED, ""),
@@ -135,7 +140,7 @@ def test_each_code_of_tmdb_has_its_verdict_and_is_the_reason(
         (200, '{"id":550}'.encode("utf-16"), Verdict.AGAIN, "invalid JSON"),
         (200, '{"id":550}'.encode("utf-8-sig"), Verdict.AGAIN, "invalid JSON"),
         (200, b'{"title":"Am\xe9lie"}', Verdict.AGAIN, "invalid JSON"),
-        (200, b"[" * 100_000, Verdict.AGAIN, "invalid JSON"),
+        (200, b"[" * 100_000, Verdict.AGAIN, "JSON nested too deeply"),
         (200, b'{"id":' + b"9" * 5000 + b"}", Verdict.AGAIN, "invalid JSON"),
         (200, b"550", Verdict.AGAIN, "JSON that is no TMDB answer"),
         (200, b'"Fight Club"', Verdict.AGAIN, "JSON that is no TMDB answer"),
@@ -166,7 +171,7 @@ def test_each_code_of_tmdb_has_its_verdict_and_is_the_reason(
 def test_an_answer_without_a_code_is_judged_by_status_and_body(
     status: int, body: bytes, verdict: Verdict, reason: str
 ) -> None:
-    judgement = judge(answered(status, body))
+    judgement = judged(answered(status, body))
 
     assert judgement.verdict is verdict
     assert judgement.reason == reason
@@ -174,26 +179,26 @@ def test_an_answer_without_a_code_is_judged_by_status_and_body(
 
 @pytest.mark.parametrize("fault", Fault)
 def test_only_faults_that_stay_are_given_up(fault: Fault) -> None:
-    judgement = judge(answered(None, b"", fault))
+    judgement = judged(answered(None, b"", fault))
 
-    lasting = {Fault.TOO_LARGE, Fault.REDIRECTED, Fault.REDIRECT_LOOP}
+    lasting = {Fault.TOO_LARGE, Fault.ECHO, Fault.REDIRECTED, Fault.REDIRECT_LOOP}
     assert judgement.verdict is (Verdict.GIVE_UP if fault in lasting else Verdict.AGAIN)
     assert judgement.reason == fault.value
 
 
 def test_a_fault_outweighs_the_status() -> None:
-    assert judge(answered(200, b"", Fault.TRUNCATED)).verdict is Verdict.AGAIN
-    assert judge(answered(404, b"", Fault.TRUNCATED)).verdict is Verdict.AGAIN
+    assert judged(answered(200, b"", Fault.TRUNCATED)).verdict is Verdict.AGAIN
+    assert judged(answered(404, b"", Fault.TRUNCATED)).verdict is Verdict.AGAIN
 
 
 def test_what_refuses_the_credential_stops_whatever_status_it_comes_with() -> None:
     for status in (200, 403, 429, 500):
-        assert judge(answered(status, envelope(7))).verdict is Verdict.STOP
+        assert judged(answered(status, envelope(7))).verdict is Verdict.STOP
 
 
 @given(statuses, st.binary())
 def test_any_bytes_are_judged_in_our_own_words(status: int | None, body: bytes) -> None:
-    assert REASON.fullmatch(judge(answered(status, body)).reason)
+    assert REASON.fullmatch(judged(answered(status, body)).reason)
 
 
 @given(statuses, documents)
@@ -202,14 +207,14 @@ def test_any_bytes_are_judged_in_our_own_words(status: int | None, body: bytes) 
 def test_any_json_is_judged_in_our_own_words(status: int | None, document: object) -> None:
     body = json.dumps(document).encode()
 
-    assert REASON.fullmatch(judge(answered(status, body)).reason)
+    assert REASON.fullmatch(judged(answered(status, body)).reason)
 
 
 @given(documents)
 def test_what_is_fetched_can_be_parsed_to_an_object_or_a_list(document: object) -> None:
     body = json.dumps(document).encode()
 
-    if judge(answered(200, body)).verdict is Verdict.FETCHED:
+    if judged(answered(200, body)).verdict is Verdict.FETCHED:
         assert isinstance(parse(body), dict | list)
         assert parse(body) == document
 

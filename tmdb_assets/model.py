@@ -110,13 +110,16 @@ class Fault(StrEnum):
 
     NAME = "host name not found"
     CONNECTION_REFUSED = "connection refused"
+    NO_ROUTE = "no route to the host"
     CONNECTION_LOST = "connection lost"
     TIMED_OUT = "timed out"
     TLS = "TLS failure"
     PROXY = "proxy failure"
+    MALFORMED = "malformed HTTP"
     TRUNCATED = "truncated body"
     BAD_ENCODING = "undecodable body"
     TOO_LARGE = "body too large"
+    ECHO = "answer that repeats the credential"
     REDIRECTED = "redirected elsewhere"
     REDIRECT_LOOP = "redirect loop"
 

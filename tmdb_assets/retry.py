@@ -5,7 +5,6 @@ alone would retry what is permanent (code 44 comes as a 500) and store what is n
 40 come as a 200).
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http import HTTPStatus
 
+from tmdb_assets.answer import NotAnAnswerError, check_asked, parse
 from tmdb_assets.model import Attempt, Fault
 
 BACKOFF_SECONDS = 1.0
@@ -29,7 +29,7 @@ PERMANENT_CODES = frozenset({2, 4, 5, 18, 20, 21, 22, 23, 26, 27, 28, 29, 40, 42
 """TMDB codes that the same request will always get, whatever HTTP status they come with."""
 
 _LARGEST_CODE = 9999  # a longer number is no code, and would fill the log
-_PERMANENT_FAULTS = frozenset({Fault.TOO_LARGE, Fault.REDIRECTED, Fault.REDIRECT_LOOP})
+_PERMANENT_FAULTS = frozenset({Fault.TOO_LARGE, Fault.ECHO, Fault.REDIRECTED, Fault.REDIRECT_LOOP})
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
@@ -55,38 +55,21 @@ class Judgement:
     reason: str = ""
 
 
-def judge(attempt: Attempt) -> Judgement:
-    """Say what an attempt means."""
+def judge(attempt: Attempt, url: str) -> Judgement:
+    """Say what an attempt at a URL means."""
     if attempt.fault is not None:
         permanent = attempt.fault in _PERMANENT_FAULTS
         return Judgement(Verdict.GIVE_UP if permanent else Verdict.AGAIN, attempt.fault.value)
     status = attempt.status or 0
     try:
         document = parse(attempt.body)
-    except ValueError as error:
+        code = _tmdb_code(document)
+        if status == HTTPStatus.OK and code is None:
+            check_asked(document, url)
+            return Judgement(Verdict.FETCHED)
+    except NotAnAnswerError as error:
         return _judge_foreign(status, attempt.body, str(error))
-    code = _tmdb_code(document)
-    if status == HTTPStatus.OK and code is None:
-        return Judgement(Verdict.FETCHED)
     return _judge_error(status, code)
-
-
-def parse(body: bytes) -> object:
-    """Parse strict UTF-8 JSON whose top is an object or a list, as all TMDB answers are.
-
-    Raises:
-        ValueError: it is not; the text says what it is instead, in words without its data.
-    """
-    if not body.strip():
-        raise ValueError("empty body")
-    try:
-        document: object = _DECODER.decode(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        is_html = body.lstrip()[:1] == b"<"
-        raise ValueError("HTML instead of JSON" if is_html else "invalid JSON") from None
-    if not isinstance(document, dict | list):
-        raise ValueError("JSON that is no TMDB answer")  # noqa: TRY004 - the value is at fault
-    return document
 
 
 def pause_seconds(
@@ -129,13 +112,6 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return max(0.0, (moment - now).total_seconds())
     except (ValueError, OverflowError):
         return None
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _tmdb_code(document: object) -> int | None:

@@ -32,12 +32,13 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
     """Make a client for origins; it goes through `gate` if no other is given."""
     clients: list[Client] = []
 
-    def make(
+    def make(  # noqa: PLR0913 - one per setting
         *origins: str,
         through: Gate | None = None,
         credential: Credential | None = None,
         threads: int = 32,
         timeout_seconds: float = 5.0,
+        handshake_seconds: float = 10.0,
         max_body_bytes: int = 1 << 20,
     ) -> Client:
         settings = Settings(
@@ -54,7 +55,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
             max_attempts=1,
             max_body_bytes=max_body_bytes,
         )
-        clients.append(Client(settings, through or gate))
+        clients.append(Client(settings, through or gate, handshake_seconds))
         return clients[-1]
 
     yield make

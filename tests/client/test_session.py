@@ -26,7 +26,6 @@ from tests.client.servers import (
     never_answers,
     redirect,
 )
-from tmdb_assets.client import session
 from tmdb_assets.client.session import REDIRECTS, Client
 from tmdb_assets.errors import LimiterClosedError
 from tmdb_assets.model import Credential, Fault
@@ -38,6 +37,9 @@ from tmdb_assets.standin.settings import StandInSettings
 from tmdb_assets.urls import target
 
 MakeClient = Callable[..., Client]
+
+URL = "http://127.0.0.1/3/movie/550"
+"""As good as any for a judge, who looks at its path."""
 
 LONG_NAME = ".".join(["a" * 60] * 5)
 """A host name longer than DNS allows: the resolver refuses it without asking anybody."""
@@ -62,8 +64,24 @@ SEEN = {
     "503": Seen(503, None, Verdict.AGAIN),
     "503_retry_after": Seen(503, None, Verdict.AGAIN),
     "504": Seen(504, None, Verdict.AGAIN),
+    "bad_gzip_crc": Seen(None, Fault.BAD_ENCODING, Verdict.AGAIN),
     "bad_gzip": Seen(None, Fault.BAD_ENCODING, Verdict.AGAIN),
     "bad_json": Seen(200, None, Verdict.AGAIN),
+    "bad_utf8": Seen(200, None, Verdict.AGAIN),
+    "cut_gzip": Seen(None, Fault.BAD_ENCODING, Verdict.AGAIN),
+    "deep_json": Seen(200, None, Verdict.AGAIN),
+    "drip_headers": Seen(None, Fault.TIMED_OUT, Verdict.AGAIN),
+    "echo": Seen(200, None, Verdict.FETCHED),
+    "gzip_bomb": Seen(None, Fault.TOO_LARGE, Verdict.GIVE_UP),
+    "gzip_no_trailer": Seen(None, Fault.BAD_ENCODING, Verdict.AGAIN),
+    "header_flood": Seen(None, Fault.MALFORMED, Verdict.AGAIN),
+    "interim_flood": Seen(None, Fault.CONNECTION_LOST, Verdict.AGAIN),
+    "redirect_file": Seen(302, Fault.REDIRECTED, Verdict.GIVE_UP),
+    "redirect_link_local": Seen(302, Fault.REDIRECTED, Verdict.GIVE_UP),
+    "redirect_loopback": Seen(302, Fault.REDIRECTED, Verdict.GIVE_UP),
+    "reset_in_headers": Seen(None, Fault.CONNECTION_LOST, Verdict.AGAIN),
+    "truncated_unframed": Seen(200, None, Verdict.AGAIN),
+    "wrong_id": Seen(200, None, Verdict.AGAIN),
     "close": Seen(None, Fault.CONNECTION_LOST, Verdict.AGAIN),
     "drip": Seen(None, Fault.TIMED_OUT, Verdict.AGAIN),
     "empty": Seen(200, None, Verdict.AGAIN),
@@ -82,7 +100,7 @@ SEEN = {
     "truncated": Seen(None, Fault.TRUNCATED, Verdict.AGAIN),
     "truncated_chunked": Seen(None, Fault.TRUNCATED, Verdict.AGAIN),
 }
-SLOW = {"drip", "stall", "stall_in_body"}
+SLOW = {"drip", "drip_headers", "stall", "stall_in_body"}
 
 
 def test_every_kind_of_misbehaviour_is_tried() -> None:
@@ -101,7 +119,7 @@ def test_each_kind_of_misbehaviour_is_told_apart(
 
     seen = SEEN[kind]
     assert (attempt.status, attempt.fault) == (seen.status, seen.fault)
-    assert judge(attempt).verdict is seen.verdict
+    assert judge(attempt, URL).verdict is seen.verdict
     assert gate.permits == stand_in.statistics()["arrivals"] == seen.requests
     assert len(attempt.sent_at) == seen.requests
     assert bool(attempt.retry_after) == kind.endswith("_retry_after")
@@ -216,7 +234,7 @@ def test_a_429_counts_whatever_becomes_of_its_body(make_client: MakeClient, brok
         )
 
     assert (attempt.status, attempt.fault, attempt.retry_after) == (429, None, "7")
-    assert judge(attempt).verdict is Verdict.REFUSED
+    assert judge(attempt, URL).verdict is Verdict.REFUSED
     assert began_at <= attempt.left_at <= time.monotonic()
 
 
@@ -253,6 +271,50 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(
 
     assert attempt.fault is Fault.TOO_LARGE
     assert len(sent) < pieces
+
+
+def test_continuing_without_end_times_out(make_client: MakeClient) -> None:
+    """http.client reads over any number of them, and each keeps its time-out from passing."""
+
+    def goes_on(link: Link) -> None:
+        link.request()
+        link.drip(50, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    with RawServer(goes_on) as server:
+        client = make_client(server.origin, timeout_seconds=0.4)
+        attempt = client.attempt(target(f"{server.origin}/3/movie/550"))
+
+    assert attempt.fault is Fault.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("credential", "etag"),
+    [
+        (Credential("a-known-key", is_token=False), '"x"'),
+        (Credential("a-token", is_token=True), ""),
+    ],
+)
+def test_an_answer_that_repeats_the_credential_goes_no_further(
+    make_client: MakeClient, credential: Credential, etag: str
+) -> None:
+    body = b'{"id":550}' if etag else f'{{"id":550,"you":"{credential.secret}"}}'.encode()
+    header = f'ETag: "{credential.secret}"'
+    with RawServer(answers_always(answer(body, header))) as server:
+        client = make_client(server.origin, credential=credential)
+        attempt = client.attempt(target(f"{server.origin}/3/movie/550"))
+
+    assert (attempt.fault, attempt.body, attempt.etag) == (Fault.ECHO, b"", "")
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(200, True), (201, False)])
+def test_an_etag_without_measure_is_left_out(
+    make_client: MakeClient, length: int, *, is_kept: bool
+) -> None:
+    etag = "e" * length
+    with RawServer(answers_always(answer(b'{"id":550}', f"ETag: {etag}"))) as server:
+        attempt = make_client(server.origin).attempt(target(f"{server.origin}/3/movie/550"))
+
+    assert attempt.etag == (etag if is_kept else "")
 
 
 def test_a_gzip_bomb_is_too_large(make_client: MakeClient) -> None:
@@ -334,13 +396,24 @@ def test_an_unknown_host_takes_no_permit(
     assert gate.permits == 0
 
 
+def never_greets(link: Link) -> None:
+    link.wait_until_gone()
+
+
+def greets_without_end(link: Link) -> None:
+    """Begin a TLS record of 16 KiB whose every single read waits only for a moment."""
+    link.send(b"\x16\x03\x03\x40\x00")
+    link.drip(50)
+
+
+@pytest.mark.parametrize("greets", [never_greets, greets_without_end])
 def test_a_handshake_that_never_ends_times_out_without_a_permit(
-    make_client: MakeClient, gate: CountingGate, monkeypatch: pytest.MonkeyPatch
+    greets: Callable[[Link], None], make_client: MakeClient, gate: CountingGate
 ) -> None:
-    monkeypatch.setattr(session, "CONNECT_TIMEOUT_SECONDS", 0.3)
-    with RawServer(Link.wait_until_gone) as server:
+    with RawServer(greets) as server:
         origin = server.origin.replace("http", "https")
-        attempt = make_client(origin).attempt(target(f"{origin}/3/movie/550"))
+        client = make_client(origin, handshake_seconds=0.3)
+        attempt = client.attempt(target(f"{origin}/3/movie/550"))
 
     assert attempt.fault is Fault.TIMED_OUT
     assert gate.permits == 0
@@ -365,7 +438,7 @@ def test_an_early_hint_does_not_give_its_answer_to_the_next_url(make_client: Mak
         first = client.attempt(target(f"{server.origin}/3/movie/550"))
         second = client.attempt(target(f"{server.origin}/3/movie/551"))
 
-    assert judge(first).verdict is Verdict.AGAIN
+    assert judge(first, URL).verdict is Verdict.AGAIN
     assert second.body != b'{"id":550}'
 
 
@@ -378,7 +451,7 @@ def test_an_answer_that_ends_within_its_headers_is_no_answer(
     with RawServer(answers_once(f"HTTP/1.1 {status}\r\n{headers}".encode())) as server:
         attempt = make_client(server.origin).attempt(target(f"{server.origin}/3/movie/550"))
 
-    assert judge(attempt).verdict is Verdict.AGAIN
+    assert judge(attempt, URL).verdict is Verdict.AGAIN
 
 
 def odd_answers() -> st.SearchStrategy[bytes]:

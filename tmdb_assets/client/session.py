@@ -3,7 +3,9 @@
 No judgement here (that is `retry`), and no retries: what is sent again is sent by the caller.
 """
 
+import errno
 import http.client
+import os
 import socket
 import ssl
 import time
@@ -16,15 +18,20 @@ from urllib.parse import urljoin
 import requests
 from urllib3 import exceptions as urllib3_errors
 
+from tmdb_assets.client import body as bodies
 from tmdb_assets.client.watchdog import Watchdog
-from tmdb_assets.client.wire import Gate, PacedAdapter, Wire
+from tmdb_assets.client.wire import Gate, PacedAdapter, Timeouts, Wire
+from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.model import Attempt, Fault, Settings, Target
 from tmdb_assets.rejection import RejectedLineError
 from tmdb_assets.urls import canonical, is_loopback, origin_of
 
-CONNECT_TIMEOUT_SECONDS = 10.0
+HANDSHAKE_SECONDS = 10.0
 REDIRECTS = 5
 """Redirects followed within one attempt; each takes a permit."""
+
+MAX_ETAG_LENGTH = 200
+"""Characters of an ETag that is kept; TMDB's have 36. A longer one is left out."""
 
 _REDIRECT_STATUSES = frozenset(
     {
@@ -37,6 +44,8 @@ _REDIRECT_STATUSES = frozenset(
 )
 
 
+_USER_AGENT = f"tmdb-assets/{version('tmdb-assets')}"
+_NET_ERRORS = (requests.RequestException, urllib3_errors.HTTPError, OSError)
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -47,22 +56,25 @@ class Client:
     `.netrc` and cookies never.
     """
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
+    def __init__(
+        self, settings: Settings, gate: Gate, handshake_seconds: float = HANDSHAKE_SECONDS
+    ) -> None:
         """Set the client up; nothing is sent or connected yet.
 
         Args:
             settings: origins, credential, threads, time-out and body size.
             gate: the limiter's door.
+            handshake_seconds: bound of setting one connection up.
         """
         self._watchdog = Watchdog()
-        self._wire = Wire(gate, self._watchdog, settings.credential, settings.timeout_seconds)
-        self._timeouts = (CONNECT_TIMEOUT_SECONDS, settings.timeout_seconds)
+        self._timeouts = Timeouts(handshake_seconds, settings.timeout_seconds)
+        self._wire = Wire(gate, self._watchdog, settings.credential, self._timeouts)
         self._max_body_bytes = settings.max_body_bytes
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
             "Connection": "keep-alive",
-            "User-Agent": f"tmdb-assets/{version('tmdb-assets')}",
+            "User-Agent": _USER_AGENT,
         }
         adapter = PacedAdapter(self._wire, pool_size=settings.threads)
         self._session = requests.Session()
@@ -86,6 +98,7 @@ class Client:
 
         Raises:
             LimiterError: no permit can be had.
+            ConfigurationError: this machine has no file or memory left for a connection.
         """
         journey = self._wire.journey
         journey.sent_at_ns, journey.flight, journey.permit_at = [], None, time.monotonic()
@@ -101,17 +114,20 @@ class Client:
                 url = _next_hop(url, headers.get("location", ""))
             else:
                 fault = Fault.REDIRECT_LOOP
-        except _BodyTooLargeError:
+        except bodies.BodyTooLargeError:
             fault = Fault.TOO_LARGE
         except RejectedLineError:
             fault = Fault.REDIRECTED
-        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+        except _NET_ERRORS as error:
             expired = journey.flight is not None and journey.flight.is_expired
             fault = Fault.TIMED_OUT if expired else _fault_of(error)
+        etag = headers.get("etag", "")
+        if fault is None and (self._wire.echoes(body) or self._wire.echoes(etag.encode())):
+            fault = Fault.ECHO
         return Attempt(
             status=status,
             body=b"" if fault else body,
-            etag=headers.get("etag", ""),
+            etag="" if fault or len(etag) > MAX_ETAG_LENGTH else etag,
             retry_after=headers.get("retry-after"),
             fault=fault,
             sent_at=tuple(sent_ns / 1e9 for sent_ns in journey.sent_at_ns),
@@ -132,7 +148,7 @@ class Client:
             # not Session.send: it reads the body of a redirect whole and chokes on odd locations
             response = self._session.get_adapter(url).send(
                 request,
-                timeout=self._timeouts,
+                timeout=(self._timeouts.handshake, self._timeouts.answer),
                 **self._environment[origin_of(url)],
             )
             try:
@@ -154,9 +170,7 @@ class Client:
         status = response.status_code
         if status < HTTPStatus.OK:
             raise urllib3_errors.ProtocolError("an interim answer, the real one is yet to come")
-        body: bytes = response.raw.read(self._max_body_bytes + 1, decode_content=True)
-        if len(body) > self._max_body_bytes:
-            raise _BodyTooLargeError
+        body = bodies.read(response.raw, self._max_body_bytes)
         # the end of a connection also ends headers and unframed bodies, and nothing says so
         flight = self._wire.journey.flight
         if flight is not None and flight.is_expired:
@@ -167,16 +181,10 @@ class Client:
         return body
 
 
-class _BodyTooLargeError(Exception):
-    """The body is larger than allowed; the rest was not read."""
-
-
 def _is_refusal_cut_short(response: requests.Response, error: BaseException) -> bool:
     """Say whether this is a 429 whose body failed: its status has said everything."""
     is_refusal = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-    return is_refusal and isinstance(
-        error, _BodyTooLargeError | urllib3_errors.HTTPError | requests.RequestException | OSError
-    )
+    return is_refusal and isinstance(error, (bodies.BodyTooLargeError, *_NET_ERRORS))
 
 
 def _next_hop(url: str, location: str) -> str:
@@ -201,12 +209,29 @@ _FAULTS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Faul
     ((TimeoutError, urllib3_errors.TimeoutError, requests.Timeout), Fault.TIMED_OUT),
     (urllib3_errors.DecodeError, Fault.BAD_ENCODING),
     (http.client.IncompleteRead, Fault.TRUNCATED),
+    (http.client.RemoteDisconnected, Fault.CONNECTION_LOST),
+    ((http.client.HTTPException, urllib3_errors.InvalidHeader), Fault.MALFORMED),
 )
+
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
 def _fault_of(error: BaseException) -> Fault:
-    """Name the fault by the kinds of exception in the chain; their texts may hold anything."""
+    """Name the fault by the kinds of exception in the chain; their texts may hold anything.
+
+    Raises:
+        ConfigurationError: it is no fault of the peer or the net.
+    """
     chain = list(_chain(error))
+    numbers = {link.errno or 0 for link in chain if isinstance(link, OSError)}
+    if exhausted := numbers & _EXHAUSTED:
+        raise ConfigurationError(
+            f"no connection can be opened: {os.strerror(min(exhausted))}: "
+            "raise the limit (ulimit -n 4096) or set TMDB_THREADS lower"
+        ) from None
+    if numbers & _NO_ROUTE:
+        return Fault.NO_ROUTE
     for kinds, fault in _FAULTS:
         if any(isinstance(link, kinds) for link in chain):
             return fault

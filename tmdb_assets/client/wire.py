@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -63,7 +63,7 @@ class Journey(threading.local):
     Attributes:
         sent_at_ns: time of day at which each of its requests left, nanoseconds.
         permit_at: monotonic seconds of its last permit.
-        flight: its last request, as the watchdog knows it.
+        flight: its last connection or request, as the watchdog knows it.
         has_place: True while it connects or stands at the door.
     """
 
@@ -74,11 +74,24 @@ class Journey(threading.local):
         self.has_place = False
 
 
+class Timeouts(NamedTuple):
+    """Bounds of one attempt, seconds.
+
+    Attributes:
+        handshake: until the peer took the connection, and from then on until it is up, TLS and
+            proxies included.
+        answer: from the permit to the last byte.
+    """
+
+    handshake: float
+    answer: float
+
+
 class Wire:
     """What all connections of one client share."""
 
     def __init__(
-        self, gate: Gate, watchdog: Watchdog, credential: Credential | None, timeout_seconds: float
+        self, gate: Gate, watchdog: Watchdog, credential: Credential | None, timeouts: Timeouts
     ) -> None:
         self.gate = gate
         self.journey = Journey()
@@ -86,7 +99,7 @@ class Wire:
         self._places = threading.BoundedSemaphore(PLACES)
         self._watchdog = watchdog
         self._credential = credential
-        self._timeout_seconds = timeout_seconds
+        self._timeouts = timeouts
 
     def signed_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
         """Return the headers, with the token if there is one."""
@@ -117,12 +130,28 @@ class Wire:
             self.journey.has_place = False
             self._places.release()
 
+    def connects(self, sock: socket.socket) -> None:
+        """Bound what comes until a connection is up: its reads can be quick, and without end."""
+        # a twin, because TLS takes the descriptor out of the socket that it wraps
+        self.journey.flight = self._watchdog.watch(sock.dup(), self._timeouts.handshake)
+
+    def has_connected(self) -> None:
+        """End what `connects` began, if it came to that."""
+        flight = self.journey.flight
+        if flight is not None:
+            self._watchdog.forget(flight)
+            flight.sock.close()
+
+    def echoes(self, text: bytes) -> bool:
+        """Say whether a text from the server holds the credential."""
+        return self._credential is not None and self._credential.secret.encode() in text
+
     def leaves(self, sock: socket.socket) -> None:
         """Note that a request of this thread leaves now: its time starts to run."""
         journey = self.journey
         journey.permit_at = time.monotonic()
         journey.sent_at_ns.append(time.time_ns())
-        journey.flight = self._watchdog.watch(sock, self._timeout_seconds)
+        journey.flight = self._watchdog.watch(sock, self._timeouts.answer)
 
 
 class _Paced(HTTPConnection):
@@ -134,7 +163,16 @@ class _Paced(HTTPConnection):
     def connect(self) -> None:
         """Set the connection up; not more than a few at a time."""
         with self.wire.handshakes:
-            super().connect()
+            self.wire.journey.flight = None
+            try:
+                super().connect()
+            finally:
+                self.wire.has_connected()
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        self.wire.connects(sock)
+        return sock
 
     def request(  # type: ignore[override]
         self,
@@ -222,6 +260,17 @@ class PacedAdapter(HTTPAdapter):
         tls.ConnectionCls = type("PacedTlsConnection", (_PacedTls,), shared)  # type: ignore[attr-defined]
         self._pools = {"http": plain, "https": tls}
         super().__init__(pool_connections=8, pool_maxsize=pool_size, max_retries=0)
+
+    def close(self) -> None:
+        """Close all idle connections, now.
+
+        urllib3 leaves that to the end of the pools, which the exceptions of failed attempts keep.
+        """
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - no mapping in the full sense
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.close()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
         """Make the pools for direct connections."""

@@ -1,13 +1,27 @@
+import errno
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.store.helpers import fetch, frozen
 from tmdb_assets.errors import BatchBusyError, StoreError
-from tmdb_assets.files import exclusive, make_folder, remove, sync_folder, write_whole
+from tmdb_assets.files import (
+    TEMPORARY_PREFIX,
+    exclusive,
+    is_held,
+    make_folder,
+    remove,
+    storing,
+    sync_folder,
+    temporary_in,
+    write_whole,
+)
 
 WRITE_TOO_MUCH = """
 import resource, signal, sys
@@ -44,7 +58,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
 
     said = subprocess.check_output([sys.executable, "-c", WRITE_TOO_MUCH, str(path)], text=True)
 
-    assert said.startswith(f"cannot use {str(path)!r}: File too large: set TMDB_DATA_DIR to ")
+    assert said.startswith(f"cannot use {str(path)!r}: File too large: raise the limit ")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -111,3 +125,111 @@ def test_a_block_that_fails_lets_go_of_the_lock(tmp_path: Path) -> None:
 
     with exclusive(path, 0):
         assert path.exists()
+
+
+# --- modes --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def masked(umask: int) -> Iterator[None]:
+    before = os.umask(umask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0, 0o644), (0o022, 0o644), (0o077, 0o600)])
+def test_every_file_of_a_list_has_mode_0644_less_the_umask(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    with masked(umask):
+        (batch,) = frozen(tmp_path / "data")
+        folder = fetch(tmp_path / "data", batch)
+        (folder / "receipt.json").unlink()
+        fetch(tmp_path / "data", batch)
+
+    found = {
+        path.name: stat.S_IMODE(path.lstat().st_mode)
+        for path in (tmp_path / "data").rglob("*")
+        if not path.is_dir()
+    }
+    assert {"list.json", f"{batch}.txt", "outcomes.jsonl", "receipt.json", ".lock"} <= found.keys()
+    assert len(found) >= 9
+    assert set(found.values()) == {mode}
+
+
+def test_a_file_that_is_replaced_loses_the_mode_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(mode=0o777)
+
+    with masked(0o022):
+        write_whole(path, b"new")
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+# --- remedies -----------------------------------------------------------------------------------
+
+ROOM = "make room there and run again: what was done is kept"
+ELSEWHERE = "set TMDB_DATA_DIR to a folder that can be written and has room"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, ROOM),
+        (errno.EDQUOT, ROOM),
+        (errno.EFBIG, "raise the limit on the size of files (ulimit -f)"),
+        (errno.EMFILE, "raise the limit on open files (ulimit -n 4096) or set TMDB_THREADS lower"),
+        (errno.ENFILE, "close other programs: this system has no file left"),
+        (errno.ENAMETOOLONG, "set TMDB_DATA_DIR to a folder with a shorter path"),
+        (
+            errno.ENOLCK,
+            "its file system knows no locks: set TMDB_DATA_DIR to a folder on another o",
+        ),
+        (errno.ELOOP, "a symbolic link there is not followed: remove it"),
+        *((other, ELSEWHERE) for other in (errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT)),
+    ],
+)
+def test_every_failure_of_the_system_comes_with_path_words_and_remedy(
+    number: int, remedy: str
+) -> None:
+    with pytest.raises(StoreError) as caught, storing(Path("/data/x")):
+        raise OSError(number, os.strerror(number))
+
+    assert str(caught.value).startswith(f"cannot use '/data/x': {os.strerror(number)}: {remedy}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failure_without_a_number_has_words_and_remedy_too() -> None:
+    with (
+        pytest.raises(StoreError, match=f"cannot use 'x': its words: {ELSEWHERE}"),
+        storing(Path("x")),
+    ):
+        raise OSError("its words")
+
+
+def test_what_is_no_failure_of_the_system_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="ours"), storing(Path("x")):
+        raise ValueError("ours")
+
+
+# --- looking at locks -----------------------------------------------------------------------------
+
+
+def test_a_look_says_whether_a_lock_is_held_and_leaves_it_free(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+
+    with exclusive(path, 0):
+        held = is_held(path)
+
+    assert (held, is_held(path), is_held(path)) == (True, False, False)
+
+
+def test_no_two_temporaries_have_one_name(tmp_path: Path) -> None:
+    found = {temporary_in(tmp_path) for _ in range(100)}
+
+    assert len(found) == 100
+    assert all(path.name.startswith(TEMPORARY_PREFIX) for path in found)
+    assert {path.parent for path in found} == {tmp_path}

@@ -6,8 +6,8 @@ from tmdb_assets import batches
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import Outcome, OutcomeKind, Target
 from tmdb_assets.outcomes import encode
+from tmdb_assets.receipt import batch_folder
 from tmdb_assets.settings import from_environment
-from tmdb_assets.store import batch_folder
 from tmdb_assets.survey import RATE_SECONDS, SETTLE_SECONDS, Survey
 
 BEGAN_AT = 1_800_000_000.0

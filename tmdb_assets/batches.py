@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from tmdb_assets.errors import BatchError
-from tmdb_assets.files import exclusive, make_folder, remove, storing, temporary_in
+from tmdb_assets.files import exclusive, make_folder, remove, storing, temporary_in, within
 from tmdb_assets.frozen import (
     RECORD_NAME,
     FrozenBatch,
@@ -208,7 +208,7 @@ def _name(path: Path, settings: Settings, name: str | None) -> str:
 
 
 def _folder(data_dir: Path, name: str) -> Path:
-    return data_dir / "batches" / name
+    return within(data_dir, "batches", name)
 
 
 def _current(data_dir: Path, name: str) -> FrozenList:
@@ -219,7 +219,8 @@ def _current(data_dir: Path, name: str) -> FrozenList:
 def _scan(path: Path, settings: Settings, frozen: FrozenList) -> Scan:
     folder = _folder(settings.data_dir, frozen.name)
     known = {key(url) for batch in frozen.batches for url in read_urls(folder, batch)}
-    return Scan(path, settings.origins, known)
+    secret = settings.credential.secret if settings.credential is not None else ""
+    return Scan(path, settings.origins, known, secret=secret)
 
 
 def _freeze(folder: Path, scan: Scan, before: int, batch_size: int) -> tuple[FrozenBatch, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 from tmdb_assets.errors import BatchError
 from tmdb_assets.files import (
     TEMPORARY_PREFIX,
+    read_file,
     remove,
     storing,
     sync_folder,
@@ -98,7 +99,7 @@ def read_record(folder: Path) -> FrozenList:
     path = folder / RECORD_NAME
     with storing(path):
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except FileNotFoundError:
             return FrozenList(folder.name)
     try:
@@ -106,7 +107,7 @@ def read_record(folder: Path) -> FrozenList:
         _check_format(data.pop("format"), path)
         frozen = _frozen(data)
         _check(frozen, folder.name)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BatchError(f"{str(path)!r} is damaged: {_REPAIR}") from error
     return frozen
 
@@ -150,7 +151,7 @@ def read_urls(folder: Path, batch: FrozenBatch) -> list[str]:
     path = folder / f"{batch.name}.txt"
     with storing(path):
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except FileNotFoundError:
             raise BatchError(f"batch {batch.name!r} has lost {str(path)!r}: {_REPAIR}") from None
     if hashlib.sha256(content).hexdigest() != batch.sha256:

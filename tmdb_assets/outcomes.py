@@ -5,11 +5,13 @@ line without its end was torn by a crash and says nothing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tmdb_assets.errors import BatchError
+from tmdb_assets.files import read_file, reading, write_whole
 from tmdb_assets.model import OUTCOME_FORMAT, Outcome, OutcomeKind
 
 FILE_NAME = "outcomes.jsonl"
@@ -88,11 +90,11 @@ class OutcomeReader:
             BatchError: they are of a newer format.
             OSError: the file is there but cannot be read.
         """
-        try:
-            file = self._path.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(reading(self._path))
+            except FileNotFoundError:
+                return
             file.seek(self._offset)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -102,6 +104,30 @@ class OutcomeReader:
                     yield decode(line)
                 except ValueError:
                     self.unreadable += 1
+
+
+def drop_useless(path: Path, urls: Container[str]) -> None:
+    """Rewrite a file of outcomes without what is no outcome of one of these URLs.
+
+    Raises:
+        BatchError: they are of a newer format.
+        OSError: the file is there but cannot be read.
+        StoreError: it cannot be written; it is then as it was.
+    """
+    try:
+        lines = read_file(path).splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    kept = [line for line in lines if _is_useful(line, urls)]
+    if len(kept) < len(lines):
+        write_whole(path, b"".join(kept))
+
+
+def _is_useful(line: bytes, urls: Container[str]) -> bool:
+    try:
+        return line.endswith(b"\n") and decode(line).url in urls
+    except ValueError:
+        return False
 
 
 def _moment(seconds: float) -> str:

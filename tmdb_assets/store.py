@@ -6,65 +6,41 @@
 
 A body is renamed into place before its outcome is appended, so an outcome never promises a body
 that is not there. What a crash leaves (a temporary, a torn last line, a body without an outcome)
-is swept, cut off or overwritten by the next run. Nothing here judges what a body is worth.
+is swept, cut off or overwritten by the next run. A loss of power can take more: bytes that the
+system had not written yet. So nothing is believed that is not proved: a body counts at the next
+opening only if it has the digest of its outcome, and the receipt is written only when all that it
+vouches for is on the disk. Nothing here judges what a body is worth.
 """
 
 import errno
-import hashlib
-import json
 import logging
 import os
+import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tmdb_assets import outcomes
-from tmdb_assets.errors import BatchBusyError, BatchError
+from tmdb_assets import outcomes, receipt
+from tmdb_assets.batch_lock import BatchLock
+from tmdb_assets.errors import BatchError
 from tmdb_assets.files import (
     TEMPORARY_PREFIX,
-    exclusive,
+    clear_away,
     make_folder,
+    open_file,
     remove,
     storing,
+    sync_folder,
     write_whole,
 )
-from tmdb_assets.model import OUTCOME_FORMAT, Outcome, OutcomeKind, Target
-
-RECEIPT_NAME = "receipt.json"
-LOCK_NAME = ".lock"
-
-LOCK_WAIT_SECONDS = 0.5
-"""Longer than anybody holds the lock who only looks whether it is held."""
+from tmdb_assets.inspection import Inspection, inspect
+from tmdb_assets.model import Outcome, OutcomeKind, Target
+from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
 
 logger = logging.getLogger(__name__)
-
-
-def batch_folder(data_dir: Path, batch: str) -> Path:
-    """Return where the responses of a batch lie."""
-    return data_dir / "responses" / batch.rpartition("-")[0] / batch
-
-
-def needs_download(data_dir: Path, batch: str) -> bool:
-    """Say whether a batch lacks a receipt, or has one that tells of failed URLs."""
-    path = batch_folder(data_dir, batch) / RECEIPT_NAME
-    with storing(path):
-        try:
-            receipt = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return True
-    return not isinstance(receipt, dict) or receipt.get(OutcomeKind.FAILED) != 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    outcome: OutcomeKind
-    bytes: int
-    sha256: str
 
 
 class BatchStore:
@@ -78,7 +54,12 @@ class BatchStore:
     """
 
     def __init__(
-        self, data_dir: Path, batch: str, targets: Sequence[Target], holder: str = ""
+        self,
+        data_dir: Path,
+        batch: str,
+        targets: Sequence[Target],
+        holder: str = "",
+        sync: Callable[[int], None] = os.fsync,
     ) -> None:
         """Get ready; nothing is read yet.
 
@@ -87,20 +68,28 @@ class BatchStore:
             batch: its name.
             targets: all of the batch, in its order.
             holder: who downloads, for the lock file; a Dagster run's id.
+            sync: makes what was written to a descriptor outlast a loss of power.
+
+        Raises:
+            StoreError: a symbolic link there leads out of the data folder.
         """
-        self._holder = holder
         self.folder = batch_folder(data_dir, batch)
         self.pending: tuple[Target, ...] = ()
         self.counts: Counter[OutcomeKind] = Counter()
         self.attempts = 0
         self._batch = batch
         self._targets = targets
-        self._known: dict[str, _Known] = {}
+        self._holder = holder
+        self._sync = sync
+        self._last: dict[str, Outcome] = {}
         self._outcomes_fd = -1
+        self._lock: BatchLock | None = None
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
         """Lock the batch, clear up what a crash left, find out what is pending.
+
+        Reads every body that is there: some 0.1 s for 2,000.
 
         Raises:
             BatchBusyError: another process writes the batch.
@@ -109,19 +98,12 @@ class BatchStore:
         """
         make_folder(self.folder)
         with ExitStack() as stack:
-            try:
-                stack.enter_context(exclusive(self.folder / LOCK_NAME, LOCK_WAIT_SECONDS))
-            except BatchBusyError:
-                raise BatchBusyError(
-                    f"batch {self._batch!r} is being downloaded by another run: let that one end, "
-                    "or terminate it, and try again"
-                ) from None
-            with storing(self.folder / LOCK_NAME):
-                (self.folder / LOCK_NAME).write_text(f"{self._holder} {os.getpid()}\n")
+            self._lock = stack.enter_context(BatchLock(self.folder, self._batch, self._holder))
+            found = inspect(self.folder, self._targets, self.keep)
             with storing(self.folder):
                 self._open_outcomes(stack)
-                self._sweep()
-                self._read()
+                self._sweep(found)
+            self._learn_all(found)
             self._resources = stack.pop_all()
         return self
 
@@ -143,44 +125,68 @@ class BatchStore:
             if body is not None:
                 self._put_body(outcome.name, body)
             self._append(outcomes.encode(outcome))
+            if body is None:
+                # one that was broken: there is no outcome for it any more
+                remove(self.folder / f"{outcome.name}.json")
         self._learn(outcome)
+        self.attempts += outcome.attempts
+
+    def keep(self) -> None:
+        """Show that this writer lives; to be called every second or so while nothing is recorded.
+
+        Raises:
+            StoreError: another host writes this batch.
+        """
+        if self._lock is not None:
+            self._lock.beat()
 
     def seal(self, seconds: float) -> Path:
-        """Write the receipt: every target has an outcome now.
+        """Write the receipt: every target has an outcome now, and all of it is on the disk.
 
         Args:
             seconds: how long the run that completed the batch took.
 
         Raises:
             BatchError: a target has no outcome.
-            StoreError: the receipt cannot be written.
+            StoreError: the disk does not take it; the batch then counts as not complete.
         """
-        if len(self._known) < len(self._targets):
+        if len(self._last) < len(self._targets):
             raise BatchError(f"batch {self._batch!r} has URLs without an outcome: run it again")
-        with storing(self.folder):
-            os.fsync(self._outcomes_fd)
-        receipt = {
-            "format": OUTCOME_FORMAT,
-            "batch": self._batch,
-            "list": self._batch.rpartition("-")[0],
-            "urls": len(self._targets),
-            **{kind.value: self.counts[kind] for kind in OutcomeKind},
-            "attempts": self.attempts,
-            "bytes": sum(known.bytes for known in self._known.values()),
-            "seconds": round(seconds, 3),
-            "digest": self._digest(),
-            "completed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        self._sync_all()
         path = self.folder / RECEIPT_NAME
-        write_whole(path, json.dumps(receipt, indent=1).encode() + b"\n")
+        write_whole(
+            path, receipt.encode(self._batch, self._targets, self._last, self.attempts, seconds)
+        )
+        sync_folder(self.folder)
         return path
 
+    def _sync_all(self) -> None:
+        """Make all bodies and outcomes outlast a loss of power; at the end, when most of them do.
+
+        After every body it would cost the disk's own time 2,000 times, and outrun slow ones.
+        """
+        for outcome in self._last.values():
+            if outcome.outcome is OutcomeKind.FETCHED:
+                path = self.folder / f"{outcome.name}.json"
+                with storing(path):
+                    descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+                    try:
+                        self._sync(descriptor)
+                    finally:
+                        os.close(descriptor)
+                self.keep()
+        with storing(self.folder):
+            self._sync(self._outcomes_fd)
+        for folder in (self.folder, *list(self.folder.parents)[:3]):
+            sync_folder(folder)
+
     def _open_outcomes(self, stack: ExitStack) -> None:
-        """Open the outcomes for appending."""
-        self._outcomes_fd = os.open(
-            self.folder / outcomes.FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        )
+        """Open the outcomes for appending, after their last whole line."""
+        path = self.folder / outcomes.FILE_NAME
+        self._outcomes_fd = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK)
         stack.callback(os.close, self._outcomes_fd)
+        if not stat.S_ISREG(os.fstat(self._outcomes_fd).st_mode):
+            raise OSError(errno.EINVAL, f"{outcomes.FILE_NAME} is not a regular file")
         self._cut_off_torn_line()
 
     def _cut_off_torn_line(self) -> None:
@@ -189,58 +195,48 @@ class BatchStore:
         if whole < end:
             os.ftruncate(self._outcomes_fd, whole)
 
-    def _sweep(self) -> None:
-        for entry in os.scandir(self.folder):
-            if entry.name.startswith(TEMPORARY_PREFIX):
-                remove(Path(entry.path))
+    def _sweep(self, found: Inspection) -> None:
+        """Remove what no outcome vouches for."""
+        for name in found.leftovers:
+            clear_away(self.folder / name)
 
-    def _read(self) -> None:
-        """Learn all outcomes, then drop those whose body is not there as recorded."""
-        self._learn_all()
-        with os.scandir(self.folder) as entries:
-            sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
-        for target in self._targets:
-            known = self._known.get(target.url)
-            is_fetched = known is not None and known.outcome is OutcomeKind.FETCHED
-            if known and is_fetched and sizes.get(f"{target.name}.json") != known.bytes:
-                self._forget(target.url)
-        settled = {OutcomeKind.FETCHED, OutcomeKind.ABSENT}
+    def _learn_all(self, found: Inspection) -> None:
+        self._last, self.counts, self.attempts = {}, Counter(), found.attempts
+        for outcome in found.last.values():
+            if outcome.outcome is OutcomeKind.FAILED or found.holds(outcome):
+                self._learn(outcome)
         self.pending = tuple(
             target
             for target in self._targets
-            if (known := self._known.get(target.url)) is None or known.outcome not in settled
+            if (last := found.last.get(target.url)) is None or not found.holds(last)
         )
         if self.pending:
             remove(self.folder / RECEIPT_NAME)
-
-    def _learn_all(self) -> None:
-        self._known, self.counts, self.attempts = {}, Counter(), 0
-        wanted = {target.url for target in self._targets}
-        reader = outcomes.OutcomeReader(self.folder / outcomes.FILE_NAME)
-        for outcome in reader.new():
-            if outcome.url in wanted:
-                self._learn(outcome)
-        if reader.unreadable:
+        if found.unreadable_lines:
             logger.warning(
-                "batch %s: %d unreadable lines in %s: their URLs are fetched again",
-                *(self._batch, reader.unreadable, outcomes.FILE_NAME),
+                "batch %s: %d lines of %s are unreadable and count for nothing",
+                *(self._batch, found.unreadable_lines, outcomes.FILE_NAME),
+            )
+        if found.has_broken_bodies:
+            logger.warning(
+                "batch %s: %d files are missing, %d are not what was fetched: asked for again",
+                *(self._batch, len(found.missing), len(found.altered)),
             )
 
     def _learn(self, outcome: Outcome) -> None:
-        self._forget(outcome.url)
-        self._known[outcome.url] = _Known(outcome.outcome, outcome.bytes, outcome.sha256)
+        if (before := self._last.get(outcome.url)) is not None:
+            self.counts[before.outcome] -= 1
+        self._last[outcome.url] = outcome
         self.counts[outcome.outcome] += 1
-        self.attempts += outcome.attempts
-
-    def _forget(self, url: str) -> None:
-        if (known := self._known.pop(url, None)) is not None:
-            self.counts[known.outcome] -= 1
 
     def _put_body(self, name: str, body: bytes) -> None:
         temporary = self.folder / f"{TEMPORARY_PREFIX}{name}"
         try:
-            with open(temporary, "wb", buffering=0) as file:  # noqa: PTH123 - the hot path
-                _check_room(file.write(body), body)
+            descriptor = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                _check_room(os.write(descriptor, body), body)
+            finally:
+                os.close(descriptor)
             os.replace(temporary, self.folder / f"{name}.json")  # noqa: PTH105 - the hot path
         except BaseException:
             remove(temporary)
@@ -253,15 +249,8 @@ class BatchStore:
             self._cut_off_torn_line()
         _check_room(written, line)
 
-    def _digest(self) -> str:
-        """Return a digest over the names and digests of all bodies, in the order of the batch."""
-        digest = hashlib.sha256()
-        for target in self._targets:
-            digest.update(f"{target.name} {self._known[target.url].sha256}\n".encode())
-        return digest.hexdigest()
 
-
-def _check_room(written: int | None, data: bytes) -> None:
+def _check_room(written: int, data: bytes) -> None:
     if written != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

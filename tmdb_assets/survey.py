@@ -13,7 +13,7 @@ from tmdb_assets import outcomes
 from tmdb_assets.batches import read_list
 from tmdb_assets.files import storing
 from tmdb_assets.model import Outcome, OutcomeKind
-from tmdb_assets.store import RECEIPT_NAME, batch_folder
+from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
 
 RATE_SECONDS = 10.0
 """Span over which the present rate is taken."""

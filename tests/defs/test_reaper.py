@@ -5,10 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tmdb_assets.batch_lock import LOCK_NAME
 from tmdb_assets.defs import reaper
 from tmdb_assets.defs.reaper import APART_SECONDS, PARTITION_TAG, reap
 from tmdb_assets.files import exclusive
-from tmdb_assets.store import LOCK_NAME, batch_folder
+from tmdb_assets.receipt import batch_folder
 
 
 @dg.op

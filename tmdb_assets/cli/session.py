@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tmdb_assets import store
 from tmdb_assets.batches import Added
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs import queue
 from tmdb_assets.defs.reaper import reap
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
+from tmdb_assets.receipt import needs_download
 
 LOOK_SECONDS = 1.0
 """Time between two questions to Dagster's database."""
@@ -78,7 +78,7 @@ class Session:
         """
         queued: set[str] = set()
         while not self.problems():
-            needed = [key for key in self._keys if store.needs_download(self._data_dir, key)]
+            needed = [key for key in self._keys if needs_download(self._data_dir, key)]
             busy = queue.active_batches(self._instance, needed)
             fresh = [key for key in needed if key not in busy | queued]
             if not fresh and not busy:

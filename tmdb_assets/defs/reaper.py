@@ -12,9 +12,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from tmdb_assets.batch_lock import LOCK_NAME
 from tmdb_assets.errors import StoreError
 from tmdb_assets.files import is_held
-from tmdb_assets.store import LOCK_NAME, batch_folder
+from tmdb_assets.receipt import batch_folder
 
 PARTITION_TAG = "dagster/partition"
 
@@ -58,8 +59,7 @@ def reap(
         is_young = record.start_time is None or now - record.start_time < YOUNG_SECONDS
         if batch is None:
             continue
-        lock = batch_folder(data_dir, batch) / LOCK_NAME
-        if not _is_abandoned(lock, run.run_id, is_young=is_young):
+        if not _is_abandoned(data_dir, batch, run.run_id, is_young=is_young):
             continue
         first_seen = suspects.get(run.run_id, now)
         if now - first_seen < APART_SECONDS:
@@ -71,9 +71,10 @@ def reap(
     return kept
 
 
-def _is_abandoned(lock: Path, run_id: str, *, is_young: bool) -> bool:
+def _is_abandoned(data_dir: Path, batch: str, run_id: str, *, is_young: bool) -> bool:
     """Say whether nobody on this host holds the batch that the run had, or should have by now."""
     try:
+        lock = batch_folder(data_dir, batch) / LOCK_NAME
         if not lock.is_file() or is_held(lock):
             return False
         return not is_young or lock.read_text().startswith(run_id)

@@ -21,7 +21,7 @@ from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG, reap
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
-from tmdb_assets.store import RECEIPT_NAME, batch_folder
+from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
 
 RUNS_PER_TICK = 200
 """Runs requested in one tick at most: each costs the daemon about 0.15 s."""

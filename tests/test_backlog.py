@@ -1,3 +1,4 @@
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -205,3 +206,70 @@ def test_no_two_threads_ever_have_the_same_task() -> None:
     assert clashes == []
     assert sorted(finished) == sorted(target.name for target in targets(2000))
     assert backlog.pauses == {"timed out": 4000}
+
+
+def in_a_thread(backlog: Backlog) -> "queue.SimpleQueue[Task | None]":
+    """Take for ever; return where the tasks arrive."""
+    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        while (task := backlog.take()) is not None:
+            tasks.put(task)
+
+    threading.Thread(target=work, daemon=True).start()
+    return tasks
+
+
+PROBE = Target("https://api.themoviedb.org/3/configuration", "probe")
+
+
+def test_while_it_is_held_nothing_is_handed_out_and_then_one_probe_alone() -> None:
+    clock = FakeClock()
+    backlog = Backlog(targets(3), clock)
+    backlog.hold(2.0, PROBE)
+    tasks = in_a_thread(backlog)
+    assert tasks.empty()
+
+    clock.now += 2.0
+
+    assert tasks.get(timeout=SOON_SECONDS) == Task(PROBE, is_probe=True)
+    assert tasks.empty()
+
+    backlog.release()
+
+    assert [tasks.get(timeout=SOON_SECONDS) for _ in range(3)] == [*map(Task, targets(3))]
+
+
+def test_a_probe_that_failed_is_followed_by_another_one_after_the_next_pause() -> None:
+    clock = FakeClock()
+    backlog = Backlog(targets(2), clock)
+    backlog.hold(1.0, PROBE)
+    clock.now += 1.0
+    first = taken(backlog)
+    backlog.hold(2.0, PROBE)
+    clock.now += 2.0
+
+    assert first == taken(backlog) == Task(PROBE, is_probe=True)
+
+
+def test_a_task_that_comes_back_waits_for_the_release() -> None:
+    clock = FakeClock()
+    backlog = Backlog(targets(1), clock)
+    task = taken(backlog)
+    backlog.hold(1.0, PROBE)
+    backlog.put_back(task, 0.0, "connection refused")
+    clock.now += 1.0
+
+    assert taken(backlog).is_probe
+
+    backlog.release()
+
+    assert taken(backlog) is task
+
+
+def test_a_held_backlog_can_be_stopped() -> None:
+    backlog = Backlog(targets(2), FakeClock())
+    backlog.hold(600.0, PROBE)
+    backlog.stop()
+
+    assert backlog.take() is None

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import cast
 
 import pytest
@@ -17,6 +18,7 @@ from tmdb_assets.errors import (
     DownloadStoppedError,
     LimiterClosedError,
     LimiterUnavailableError,
+    OutageError,
     StoreError,
 )
 from tmdb_assets.fetch_pool import DRAIN_SECONDS, Fetcher, FetchPool
@@ -37,7 +39,7 @@ def no_pause() -> float:
 
 def targets(count: int) -> tuple[Target, ...]:
     return tuple(
-        Target(f"https://api.themoviedb.org/3/movie/{number}", f"movie-{number}")
+        Target(f"https://api.themoviedb.org/3/movie/{number}/credits", f"movie-{number}")
         for number in range(count)
     )
 
@@ -68,6 +70,10 @@ BAD_KEY = answer(401, code=7)
 BAD_ID = answer(500, code=44)
 
 
+UNSENT = {Fault.NAME, Fault.CONNECTION_REFUSED, Fault.NO_ROUTE}
+"""Faults before anything could leave."""
+
+
 class FakeStore:
     """Keeps outcomes in memory; `fails_at` is the number of the record that raises `failure`."""
 
@@ -90,6 +96,9 @@ class FakeStore:
             raise self._failure
         self.outcomes.append(outcome)
         self.bodies[outcome.name] = body
+
+    def keep(self) -> None:
+        pass
 
     def of(self, name: str) -> Outcome:
         (outcome,) = (outcome for outcome in self.outcomes if outcome.name == name)
@@ -120,7 +129,7 @@ class FakeFetcher:
             etag=next_answer.etag,
             retry_after=next_answer.retry_after,
             fault=next_answer.fault,
-            sent_at=(moment,),
+            sent_at=() if next_answer.fault in UNSENT else (moment,),
             seconds=next_answer.seconds,
         )
 
@@ -137,13 +146,14 @@ class Bell:
         self.rung.set()
 
 
-def pool_of(
+def pool_of(  # noqa: PLR0913 - one per setting
     store: FakeStore,
     fetcher: Fetcher,
     *,
     pacer: FakePacer | None = None,
     threads: int = 4,
     max_attempts: int = 3,
+    clock: Callable[[], float] = time.monotonic,
 ) -> FetchPool:
     return FetchPool(
         cast("BatchStore", store),
@@ -152,6 +162,7 @@ def pool_of(
         threads=threads,
         max_attempts=max_attempts,
         jitter=no_pause,
+        clock=clock,
     )
 
 
@@ -194,7 +205,7 @@ def test_an_outcome_tells_all_of_the_last_attempt_and_when_each_was_sent() -> No
 
     (outcome,) = store.outcomes
     assert outcome == Outcome(
-        url="https://api.themoviedb.org/3/movie/0",
+        url="https://api.themoviedb.org/3/movie/0/credits",
         name="movie-0",
         outcome=FETCHED,
         status=200,
@@ -280,6 +291,79 @@ def test_a_server_that_asks_to_wait_is_heeded() -> None:
 
     assert store.of("movie-0").outcome is FETCHED
     assert time.monotonic() - began_at >= 0.99
+
+
+class Outages:
+    """Refuses every connection until it was tried so often, then answers; `None` is never."""
+
+    def __init__(self, until: int | None) -> None:
+        self.tried = 0
+        self._until = until
+        self._lock = threading.Lock()
+
+    def attempt(self, _: Target) -> Attempt:
+        with self._lock:
+            self.tried += 1
+            is_over = self._until is not None and self.tried > self._until
+        return OK if is_over else fault(Fault.CONNECTION_REFUSED)
+
+
+def hasty_clock() -> Callable[[], float]:
+    """Return a clock that is a minute further at every look."""
+    return map(float, count(step=60)).__next__
+
+
+def test_a_stretch_of_bad_urls_fails_and_is_no_outage() -> None:
+    bad = {f"movie-{number}": [OFFLINE] * 99 for number in range(60)}
+    store = FakeStore(targets(100)[::-1])  # the good ones come first
+
+    pool_of(store, FakeFetcher(bad), threads=8).run(Bell())
+
+    kinds = Counter(outcome.outcome for outcome in store.outcomes)
+    assert kinds == Counter({FAILED: 60, FETCHED: 40})
+
+
+def test_a_probe_without_an_answer_about_the_path_is_an_answer() -> None:
+    missing = answer(404, b"<html>no such page</html>")
+    bad = {f"movie-{number}": [OFFLINE] * 99 for number in range(30)}
+    store = FakeStore(targets(30))
+
+    pool_of(store, FakeFetcher({**bad, "probe": [missing] * 99}), threads=8).run(Bell())
+
+    assert {outcome.outcome for outcome in store.outcomes} == {FAILED}
+    assert len(store.outcomes) == 30
+
+
+def test_a_credential_that_is_refused_to_a_probe_ends_the_run() -> None:
+    bad = {f"movie-{number}": [OFFLINE] * 99 for number in range(30)}
+    store = FakeStore(targets(30))
+
+    with pytest.raises(CredentialError):
+        pool_of(store, FakeFetcher({**bad, "probe": [BAD_KEY]}), threads=8).run(Bell())
+
+
+def test_an_outage_is_waited_out() -> None:
+    store, outages = FakeStore(targets(100)), Outages(until=4)
+    pool = pool_of(store, outages, threads=16, max_attempts=3)
+
+    pool.run(Bell())
+
+    assert {outcome.outcome for outcome in store.outcomes} == {FETCHED}
+    assert len(store.outcomes) == 100
+    assert len(pool.statistics.outages_seconds) == 1
+    assert outages.tried == 100 + 4 + 1  # the last probe
+
+
+def test_an_outage_without_end_ends_the_run_and_nothing_has_failed() -> None:
+    store, outages, bell = FakeStore(targets(100)), Outages(until=None), Bell()
+    pool = pool_of(store, outages, threads=16, max_attempts=3, clock=hasty_clock())
+
+    with pytest.raises(OutageError):
+        pool.run(bell)
+
+    assert store.outcomes == []
+    assert bell.rings == 1
+    assert survivors() == []
 
 
 def test_with_nothing_pending_nothing_is_asked() -> None:

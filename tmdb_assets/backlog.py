@@ -24,11 +24,20 @@ class Task:
     Attributes:
         tries: attempts that count against the bound; answers 429 do not.
         sent_at: moments of all its requests, POSIX seconds.
+        is_probe: whether it is only to see if anybody answers: no target of the batch.
     """
 
     target: Target
     tries: int = 0
     sent_at: list[float] = field(default_factory=list)
+    is_probe: bool = False
+
+
+@dataclass(slots=True)
+class _Hold:
+    until: float
+    probe: Target
+    is_out: bool = False
 
 
 class Backlog:
@@ -48,21 +57,55 @@ class Backlog:
         self._numbers = itertools.count()
         self._unfinished = len(self._fresh)
         self._is_stopped = False
+        self._hold: _Hold | None = None
         self._changed = threading.Condition()
 
     def take(self) -> Task | None:
         """Return the next task that is due, waiting for one; None when there is no more to do."""
         with self._changed:
             while self._unfinished and not self._is_stopped:
-                wait_seconds = LONGEST_WAIT_SECONDS
-                if self._paused:
-                    wait_seconds = min(wait_seconds, self._paused[0][0] - self._clock())
-                    if wait_seconds <= 0:
-                        return heapq.heappop(self._paused)[2]
-                if self._fresh:
-                    return Task(self._fresh.popleft())
-                self._changed.wait(wait_seconds)
+                wait_seconds, task = self._next() if self._hold is None else self._next_probe()
+                if task is not None:
+                    return task
+                self._changed.wait(min(wait_seconds, LONGEST_WAIT_SECONDS))
             return None
+
+    def hold(self, seconds: float, probe: Target) -> None:
+        """Hand out nothing for so long, then this probe, and nothing beside it.
+
+        Until it is called again, for the next probe, or `release` is.
+        """
+        with self._changed:
+            self._hold = _Hold(self._clock() + seconds, probe)
+            self._changed.notify_all()
+
+    def release(self) -> None:
+        """Hand out tasks as usual again."""
+        with self._changed:
+            self._hold = None
+            self._changed.notify_all()
+
+    def _next_probe(self) -> tuple[float, Task | None]:
+        """Return the probe if it is due and not out already, or None and how long to wait."""
+        hold = self._hold
+        if hold is None or hold.is_out:
+            return LONGEST_WAIT_SECONDS, None
+        wait_seconds = hold.until - self._clock()
+        if wait_seconds > 0:
+            return wait_seconds, None
+        hold.is_out = True
+        return 0.0, Task(hold.probe, is_probe=True)
+
+    def _next(self) -> tuple[float, Task | None]:
+        """Return the next task, or None and how long to wait for one at least."""
+        wait_seconds = LONGEST_WAIT_SECONDS
+        if self._paused:
+            wait_seconds = self._paused[0][0] - self._clock()
+            if wait_seconds <= 0:
+                return 0.0, heapq.heappop(self._paused)[2]
+        if self._fresh:
+            return 0.0, Task(self._fresh.popleft())
+        return wait_seconds, None
 
     def put_back(self, task: Task, pause_seconds: float, reason: str) -> None:
         """Have a task taken again, `pause_seconds` from now at the earliest."""

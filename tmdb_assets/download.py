@@ -13,9 +13,10 @@ from tmdb_assets.errors import ConfigurationError, LimiterError
 from tmdb_assets.fetch_pool import FetchPool
 from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import OutcomeKind, Settings
+from tmdb_assets.receipt import needs_download
 from tmdb_assets.report import Report, Statistics, percentile, rate_per_second
 from tmdb_assets.settings import require_credential
-from tmdb_assets.store import BatchStore, needs_download
+from tmdb_assets.store import BatchStore
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def download_batch(batch: str, settings: Settings, holder: str = "") -> Report:
         CredentialError: TMDB refuses the credential.
         LimiterError: no permit can be had.
         StoreError: the batch cannot be written.
+        OutageError: TMDB does not answer; what was fetched is kept.
         DownloadStoppedError: something unexpected; what was fetched is kept.
     """
     targets = batches.load(settings.data_dir, batch)
@@ -109,6 +111,8 @@ def _sum_up(
         pauses=tuple(statistics.pauses.most_common()),
         cooldowns=len(statistics.cooldowns_seconds),
         cooldown_seconds=sum(statistics.cooldowns_seconds),
+        outages=len(statistics.outages_seconds),
+        outage_seconds=sum(statistics.outages_seconds),
         limiter_rate=statistics.limiter_rate or settings.requests_per_second,
         folder=store.folder,
     )

@@ -15,6 +15,7 @@ remedy and is safe to print: nobody hands a credential to these classes.
     │   ├── LimiterUnavailableError   the store of the limiter cannot be used
     │   └── LimiterClosedError        this process is being stopped
     └── DownloadStoppedError   a stop rule ended a batch early
+        └── OutageError        TMDB does not answer: to be tried again later
 """
 
 
@@ -60,3 +61,7 @@ class LimiterClosedError(LimiterError):
 
 class DownloadStoppedError(TmdbAssetsError):
     """A batch ended before every URL had an outcome; what it has is kept."""
+
+
+class OutageError(DownloadStoppedError):
+    """Nothing has answered for too long; the next run may have better luck."""

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Protocol
 
 from tmdb_assets.backlog import Backlog, Task
 from tmdb_assets.errors import CredentialError, DownloadStoppedError, StoreError, TmdbAssetsError
 from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
+from tmdb_assets.outage import Outage
 from tmdb_assets.report import Statistics
 from tmdb_assets.retry import Judgement, Verdict, judge, parse_retry_after, pause_seconds
 from tmdb_assets.slowdown import Pacer, Slowdown
@@ -65,6 +67,7 @@ class FetchPool:
         threads: int,
         max_attempts: int,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret hangs on it
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Get ready; nothing is sent yet.
 
@@ -75,6 +78,7 @@ class FetchPool:
             threads: requests in flight at most.
             max_attempts: tries per target.
             jitter: returns a number from 0 to 1.
+            clock: monotonic seconds, for pauses.
         """
         self.statistics = Statistics(urls=len(store.pending))
         self._store = store
@@ -82,7 +86,8 @@ class FetchPool:
         self._slowdown = Slowdown(pacer)
         self._max_attempts = max_attempts
         self._jitter = jitter
-        self._backlog = Backlog(store.pending)
+        self._backlog = Backlog(store.pending, clock)
+        self._outage = Outage(self._backlog, clock)
         self._results: queue.Queue[_Result] = queue.Queue(maxsize=2 * threads)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
@@ -122,6 +127,7 @@ class FetchPool:
     def _note_pauses(self) -> None:
         self.statistics.pauses = self._backlog.pauses
         self.statistics.cooldowns_seconds = self._slowdown.pauses_seconds
+        self.statistics.outages_seconds = self._outage.seconds
 
     def _write_until_done(self) -> None:
         next_line = time.monotonic() + PROGRESS_SECONDS
@@ -130,8 +136,9 @@ class FetchPool:
                 self._write(self._results.get(timeout=_POLL_SECONDS))
             if time.monotonic() >= next_line:
                 next_line += PROGRESS_SECONDS
-                words = self._slowdown.words()
+                words = self._outage.words() or self._slowdown.words()
                 logger.info("%s%s", self.statistics.progress_line(), words and f" ({words})")
+            self._store.keep()
 
     def _write(self, result: _Result) -> None:
         self._store.record(result.outcome, result.body)
@@ -164,7 +171,7 @@ class FetchPool:
                 attempt = self._fetcher.attempt(task.target)
                 task.sent_at.extend(attempt.sent_at)
                 self._slowdown.heed(attempt)
-                self._follow(judge(attempt), attempt, task)
+                self._follow(judge(attempt, task.target.url), attempt, task)
         except TmdbAssetsError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001 - the one boundary: a surprise must stop the run
@@ -181,6 +188,14 @@ class FetchPool:
             self._failure = error
 
     def _follow(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
+        if judgement.verdict is Verdict.STOP:
+            raise CredentialError(
+                f"TMDB refuses the credential ({judgement.reason}): "
+                "check TMDB_READ_ACCESS_TOKEN (or TMDB_API_KEY) in your TMDB account settings"
+            )
+        is_outage = self._is_outage(judgement, attempt, task)
+        if task.is_probe:
+            return
         match judgement.verdict:
             case Verdict.FETCHED:
                 self._pass_on(OutcomeKind.FETCHED, judgement, attempt, task)
@@ -188,25 +203,29 @@ class FetchPool:
                 self._pass_on(OutcomeKind.ABSENT, judgement, attempt, task)
             case Verdict.GIVE_UP:
                 self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
-            case Verdict.STOP:
-                raise CredentialError(
-                    f"TMDB refuses the credential ({judgement.reason}): "
-                    "check TMDB_READ_ACCESS_TOKEN (or TMDB_API_KEY) in your TMDB account settings"
-                )
+            case Verdict.REFUSED:
+                # no pause of its own: everybody pauses, and the limiter says for how long
+                self._backlog.put_back(task, 0.0, judgement.reason)
             case _:
+                # in an outage it is not the URL that failed
+                task.tries += not is_outage
                 self._try_again(judgement, attempt, task)
 
+    def _is_outage(self, judgement: Judgement, attempt: Attempt, task: Task) -> bool:
+        """Say whether an outage is why there is no answer."""
+        is_answer = judgement.verdict is not Verdict.AGAIN
+        # whoever has no such path is there all the same
+        if is_answer or (task.is_probe and attempt.status == HTTPStatus.NOT_FOUND):
+            self._outage.answered(task)
+            return False
+        return self._outage.failed(task, attempt, judgement.reason)
+
     def _try_again(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
-        if judgement.verdict is Verdict.REFUSED:
-            # no pause of its own: everybody pauses, and the limiter says for how long
-            self._backlog.put_back(task, 0.0, judgement.reason)
-            return
-        task.tries += 1
         if task.tries >= self._max_attempts:
             self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
             return
         asked_seconds = parse_retry_after(attempt.retry_after, datetime.now(UTC))
-        pause = pause_seconds(task.tries, asked_seconds, self._jitter)
+        pause = pause_seconds(max(task.tries, 1), asked_seconds, self._jitter)
         self._backlog.put_back(task, pause, judgement.reason)
 
     def _pass_on(
@@ -222,7 +241,7 @@ class FetchPool:
             attempts=len(task.sent_at),
             bytes=len(body or b""),
             sha256=hashlib.sha256(body).hexdigest() if body is not None else "",
-            etag=attempt.etag,
+            etag=attempt.etag if body is not None else "",
             sent_at=tuple(task.sent_at),
             seconds=attempt.seconds,
         )

@@ -24,6 +24,7 @@ class Statistics:
         failures: the first few of them, by reason.
         pauses: how often a target had to be tried again, by reason.
         cooldowns_seconds: pauses of everybody that answers 429 to this run began.
+        outages_seconds: times in which nothing answered, those that ended.
         limiter_rate: requests/s that the limiter gave at the end; 0 if nobody knows.
         sent_at: moments of all requests, POSIX seconds.
         latencies_seconds: of the last attempt of every fetched or absent target.
@@ -35,6 +36,7 @@ class Statistics:
     failures: dict[str, list[str]] = field(default_factory=dict)
     pauses: Counter[str] = field(default_factory=Counter)
     cooldowns_seconds: list[float] = field(default_factory=list)
+    outages_seconds: list[float] = field(default_factory=list)
     limiter_rate: float = 0.0
     sent_at: list[float] = field(default_factory=list)
     latencies_seconds: list[float] = field(default_factory=list)
@@ -89,6 +91,8 @@ class Report:
         pauses: how often a target was tried again, by reason.
         cooldowns: pauses of everybody that answers 429 to this run began.
         cooldown_seconds: the same as their sum.
+        outages: times in which nothing answered.
+        outage_seconds: the same as their sum.
         limiter_rate: requests/s that the limiter gave when the run ended; below the cap after 429s.
     """
 
@@ -110,6 +114,8 @@ class Report:
     pauses: tuple[tuple[str, int], ...]
     cooldowns: int
     cooldown_seconds: float
+    outages: int
+    outage_seconds: float
     limiter_rate: float
     folder: Path
 

@@ -5,10 +5,11 @@ import dagster as dg
 import pytest
 
 from tests.defs.project import Project
+from tmdb_assets.batch_lock import LOCK_NAME
 from tmdb_assets.defs.assets import RESPONSES_COMPLETE, tmdb_responses
 from tmdb_assets.files import exclusive
+from tmdb_assets.receipt import batch_folder
 from tmdb_assets.standin.server import StandIn
-from tmdb_assets.store import LOCK_NAME, batch_folder
 
 
 def materialize(

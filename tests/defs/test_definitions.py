@@ -27,7 +27,8 @@ def test_this_and_nothing_else_is_published() -> None:
         DOWNLOAD_JOB
     }
     assert {key.to_user_string() for key in repository.asset_graph.asset_check_keys} == {
-        "tmdb_responses:no_url_failed"
+        "tmdb_responses:no_url_failed",
+        "tmdb_responses:files_are_as_fetched",
     }
 
 

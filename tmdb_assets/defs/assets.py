@@ -1,6 +1,7 @@
 """Dagster assets: what exists because of us, each a few lines over the core."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ from tmdb_assets.batches import Added
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.download import download_batch
-from tmdb_assets.errors import TmdbAssetsError
-from tmdb_assets.report import Report
+from tmdb_assets.errors import OutageError, TmdbAssetsError
+from tmdb_assets.report import EXAMPLES, Report
+from tmdb_assets.verification import Verified, verify_batch
 
 GROUP = "tmdb"
 
@@ -43,6 +45,10 @@ def list_event(added: Added) -> dg.AssetMaterialization:
     )
 
 
+RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
+"""Has Dagster's daemon take a run up again although it failed by itself."""
+
+FILES_MATCH = "files_are_as_fetched"
 RESPONSES_COMPLETE = "no_url_failed"
 
 
@@ -83,9 +89,59 @@ def tmdb_responses(context: dg.AssetExecutionContext, tmdb: TmdbResource) -> dg.
     """
     try:
         report = download_batch(context.partition_key, tmdb.settings(), context.run.run_id)
+    except OutageError as error:
+        # a failure of its own is not repeated otherwise (dagster.yaml); this one may well pass
+        context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "true"})
+        raise dg.Failure(description=str(error), allow_retries=False) from error
     except TmdbAssetsError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     return dg.MaterializeResult(metadata=_metadata(report), check_results=[_check(report)])
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.PreviewWarning)  # as above
+
+    @dg.asset_check(
+        asset=tmdb_responses,
+        name=FILES_MATCH,
+        partitions_def=batches_partitions,
+        description=(
+            "Every file of the batch has the digest that was recorded when it was fetched, none is "
+            "missing and none is strange. The same as `tmdb-assets verify`, which also repairs."
+        ),
+    )
+    def files_are_as_fetched(
+        context: dg.AssetCheckExecutionContext, tmdb: TmdbResource
+    ) -> dg.AssetCheckResult:
+        """Read everything back and compare."""
+        try:
+            verified = verify_batch(tmdb.settings().data_dir, context.partition_key)
+        except TmdbAssetsError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        flaws = Counter(finding.flaw.value for finding in verified.findings)
+        return dg.AssetCheckResult(
+            passed=not verified.findings,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={
+                "files_as_fetched": verified.bodies,
+                "urls_to_fetch": verified.pending,
+                **({"flaws": _findings_table(verified, flaws)} if flaws else {}),
+            },
+        )
+
+
+def _findings_table(verified: Verified, flaws: Mapping[str, int]) -> dg.TableMetadataValue:
+    return _table(
+        {
+            "flaw": flaw,
+            "times": times,
+            "examples": "\n".join(
+                [one.what for one in verified.findings if one.flaw.value == flaw][:EXAMPLES]
+            ),
+            "remedy": next(one.remedy for one in verified.findings if one.flaw.value == flaw),
+        }
+        for flaw, times in flaws.items()
+    )
 
 
 def _metadata(report: Report) -> dict[str, dg.MetadataValue[Any]]:
@@ -99,6 +155,8 @@ def _metadata(report: Report) -> dict[str, dg.MetadataValue[Any]]:
         "refused_429": report.refused,
         "pauses_after_429": report.cooldowns,
         "paused_seconds": round(report.cooldown_seconds, 1),
+        "outages": report.outages,
+        "outage_seconds": round(report.outage_seconds, 1),
         "limiter_rate_at_end": round(report.limiter_rate, 2),
         "requests_per_second": round(report.requests_per_second, 2),
         "share_of_cap": round(report.share_of_cap, 4),

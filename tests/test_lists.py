@@ -262,3 +262,27 @@ def test_a_chosen_name_too_says_that_the_data_is_made_up() -> None:
     assert list_name(path, ["http://127.0.0.1:8731"], "mine") == "mine-stand-in"
     assert list_name(path, ["http://127.0.0.1:8731"], "mine-stand-in") == "mine-stand-in"
     assert list_name(path, ["https://api.themoviedb.org"], "mine") == "mine"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/3/search/movie?query=My-Own-Token-1",
+        "/3/search/movie?query=my%2Down%2Dtoken%2D1",
+        "/3/movie/my-own-token-1",
+        "https://my-own-token-1.example.org/3/movie/1",
+        "my-own-token-1://api.themoviedb.org/3/movie/1",
+    ],
+)
+def test_a_line_with_the_users_own_credential_is_rejected_without_it(
+    tmp_path: Path, line: str
+) -> None:
+    path = tmp_path / "movies.txt"
+    path.write_text(f"/3/movie/1?api_key=My-Own-Token-1\n{line}\n")
+    scan = Scan(path, ["https://api.themoviedb.org"], secret="My-Own-Token-1")  # noqa: S106 - made up
+
+    urls = list(scan.new_urls())
+
+    assert urls == ["https://api.themoviedb.org/3/movie/1"]
+    assert [one.reason for one in scan.first_rejected] == ["your own credential inside"]
+    assert "own-token" not in repr(scan).lower()

@@ -1,12 +1,14 @@
 """Files of URLs as users hand them in: reading one in a single bounded pass, and its name.
 
 What belongs here: bytes to distinct canonical URLs, with every line accounted for. What does not:
-batches, and anything in the data folder. Memory is one key per distinct URL and a few hundred KiB,
-whatever the file holds.
+batches, and anything in the data folder. Memory is one key per distinct URL and a few MiB, whatever
+the file holds.
 """
 
+import errno
 import gzip
 import hashlib
+import os
 import re
 import stat
 import zlib
@@ -15,10 +17,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from io import BufferedReader, UnsupportedOperation
 from pathlib import Path
+from urllib.parse import unquote
 
 from tmdb_assets.errors import UrlListError
 from tmdb_assets.rejection import RejectedLineError
-from tmdb_assets.urls import canonical, is_loopback, key
+from tmdb_assets.urls import Canonical, canonical, is_loopback, key
 
 MAX_REJECTED_EXAMPLES = 100
 """Rejected lines that are kept with their reasons; the others are counted."""
@@ -103,7 +106,10 @@ def check_file(path: Path) -> None:
         UrlListError: there is none, or only a folder, a pipe or a device.
     """
     with _readable(path):
-        mode = path.stat().st_mode
+        try:
+            mode = path.stat().st_mode
+        except ValueError:  # a NUL, or half of a character
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
     if stat.S_ISDIR(mode):
         raise UrlListError(f"{str(path)!r} is a folder: name a file of URLs in it")
     if not stat.S_ISREG(mode):
@@ -117,6 +123,7 @@ class Scan:
     Owned by one thread.
 
     Attributes:
+        secret: the user's own credential, which no URL may hold.
         known: keys of URLs that are frozen already; taken over and used up by the pass.
         sha256: of the bytes of the file, packed ones if it is packed; of this very pass.
         lines: of the file, blank ones and comments too.
@@ -130,6 +137,7 @@ class Scan:
     origins: Sequence[str]
     known: set[bytes] = field(default_factory=set)
     limits: Limits = LIMITS
+    secret: str = field(default="", repr=False)
     sha256: str = ""
     lines: int = 0
     duplicates: int = 0
@@ -149,7 +157,7 @@ class Scan:
         seen: set[bytes] = set()
         for number, line in self._lines():
             try:
-                url, had_credential = canonical(_decoded(line), self.origins)
+                url, had_credential = self._canonical(_decoded(line))
             except RejectedLineError as error:
                 self._reject(number, error)
                 continue
@@ -168,6 +176,23 @@ class Scan:
                 yield url
         if not seen:
             raise self._nothing()
+
+    def _canonical(self, line: str) -> Canonical:
+        try:
+            found = canonical(line, self.origins)
+        except RejectedLineError as error:
+            if self._has_secret(str(error)):
+                raise _own_credential() from None
+            raise
+        if self._has_secret(found.url):
+            raise _own_credential()
+        return found
+
+    def _has_secret(self, text: str) -> bool:
+        if not self.secret:
+            return False
+        plain = unquote(text) if "%" in text else text
+        return self.secret.lower() in plain.lower()
 
     def _reject(self, number: int, error: RejectedLineError) -> None:
         self.rejected += 1
@@ -252,6 +277,10 @@ class _Hashed:
     def seek(self, offset: int) -> int:
         """Refuse: `GzipFile` wants the method, reading forward never calls it."""
         raise UnsupportedOperation(f"seek to {offset}")
+
+
+def _own_credential() -> RejectedLineError:
+    return RejectedLineError("your own credential inside", "remove it: it is added when it is sent")
 
 
 def _bounded(line: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""URLs as text: their canonical form, their key, their file name, and hiding of credentials.
+"""URLs as text: their canonical form, their key and their file name.
 
 A URL is known by its canonical form, so one spelled differently is the same target. Pure functions
 without files, network or settings; any thread may call them. No message from here holds text of a
@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from tmdb_assets.model import Target
 from tmdb_assets.rejection import MAX_LENGTH, RejectedLineError, check_length, check_text
@@ -19,7 +19,11 @@ TMDB_HOSTS = frozenset({"api.themoviedb.org", "api.tmdb.org"})
 """TMDB's own names for its API: here its rate limit holds and a credential is needed."""
 
 CREDENTIAL_PARAMETERS = frozenset(
-    {"api_key", "session_id", "guest_session_id", "access_token", "request_token"}
+    {
+        *("api_key", "session_id", "guest_session_id", "access_token", "request_token"),
+        # not TMDB's, but what people write for them
+        *("api-key", "apikey", "bearer", "password", "token"),
+    }
 )
 """Query parameters that say who asks, not what is asked; compared in lower case."""
 
@@ -38,12 +42,13 @@ _PLAIN = re.compile(
     r"(?:\?((?:[A-Za-z0-9_.~-]+=[A-Za-z0-9_.~,:-]*&)*[A-Za-z0-9_.~-]+=[A-Za-z0-9_.~,:-]*))?"
 )
 _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?")
+_GUEST_SESSION = re.compile("/guest_session/", re.IGNORECASE)
 _SAFE = re.compile(r"[A-Za-z0-9_.~,:-]*")
 _PATH_FORBIDS = re.compile(r"%(?:22|26|3C|3D|3E|5B|5D|5E|60|7B|7C|7D)")
 _ENCODED_DELIMITER = re.compile(r"%(?:2f|5c|3f|23)", re.IGNORECASE)
 _ENDS_WITH_SPACE = " \t\r\n\xa0"
 
-# All of the names above end in one of these.
+# TMDB's own names end in one of these.
 _CREDENTIAL_NAME = "(?:api_key|session_id|access_token|request_token)"
 # After a second "?", in an encoded URL, or with brackets; "=" may be encoded, even twice.
 _HIDDEN_CREDENTIAL = re.compile(f"{_CREDENTIAL_NAME}[=%]")
@@ -81,7 +86,7 @@ def canonical(line: str, origins: Sequence[str]) -> Canonical:
     path = _canonical_path(path, is_relative=is_relative)
     query, had_credential = _canonical_query(query)
     url = f"{origin}{path}?{query}" if query else f"{origin}{path}"
-    if _HIDDEN_CREDENTIAL.search(url.lower()):
+    if _HIDDEN_CREDENTIAL.search(url.lower()) or _GUEST_SESSION.search(url):
         raise RejectedLineError(
             "a credential inside the path or the value of a parameter",
             "remove it; parameters start with one ? and are separated by &",
@@ -95,11 +100,16 @@ def _is_canonical(text: str, origins: Sequence[str]) -> bool:
     plain = _PLAIN.fullmatch(text)
     if plain is None or plain[1] not in origins or len(text) > MAX_LENGTH:
         return False
+    if _GUEST_SESSION.search(text):
+        return False
     if plain[2] is None:
         return True
     # names alone are compared: "-" sorts before "="
     names = [pair.partition("=")[0] for pair in plain[2].split("&")]
-    return names == sorted(names) and not _HIDDEN_CREDENTIAL.search(text.lower())
+    has_credential = _HIDDEN_CREDENTIAL.search(text.lower()) or any(
+        name.lower() in CREDENTIAL_PARAMETERS for name in names
+    )
+    return names == sorted(names) and not has_credential
 
 
 def _split(text: str, origins: Sequence[str]) -> tuple[str, str, str, bool]:
@@ -273,25 +283,3 @@ def file_name(url: str) -> str:
 def target(url: str) -> Target:
     """Return the target of a canonical URL."""
     return Target(url, file_name(url))
-
-
-_CREDENTIAL_TEXT = re.compile(
-    rf"""({_CREDENTIAL_NAME}["']?\s*(?:=|:|%(?:25)*3D)\s*["']?)[^&\s"'<>]+""", re.IGNORECASE
-)
-_BEARER_TEXT = re.compile(r"""(\bBearer(?:\s|%20|\+)+)[^\s"'<>,;]+""", re.IGNORECASE)
-
-
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Return `text` with `***` for every credential: the given ones and all that looks like one.
-
-    Masks rather too much than too little. Do it before a text is cut: half a key is not found.
-    """
-    spellings = {
-        spelling
-        for secret in secrets
-        for encoded in (quote(secret, safe=""), quote(secret))
-        for spelling in (secret, encoded, re.sub(r"%..", lambda hit: hit[0].lower(), encoded))
-    }
-    for spelling in sorted(spellings - {""}, key=len, reverse=True):
-        text = text.replace(spelling, "***")
-    return _BEARER_TEXT.sub(r"\1***", _CREDENTIAL_TEXT.sub(r"\1***", text))

@@ -20,6 +20,7 @@ NAMES = (
     "TMDB_ALLOWED_ORIGINS",
     "TMDB_TIMEOUT_SECONDS",
     "TMDB_MAX_ATTEMPTS",
+    "TMDB_OUTAGE_SECONDS",
     "TMDB_MAX_BODY_MIB",
 )
 
@@ -39,6 +40,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         batch_size=2000,
         timeout_seconds=30.0,
         max_attempts=6,
+        outage_seconds=600.0,
         max_body_bytes=16 * 1024 * 1024,
     )
 
@@ -48,7 +50,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 def test_every_variable_is_heeded() -> None:
-    values = ("", "k3y", "500", "redis://h:1/2", "8", "100", "/d", "u", LOOPBACK, "1.5", "1", "2")
+    given = "k3y 500 redis://h:1/2 8 100 /d u"
+    values = ("", *given.split(), LOOPBACK, "1.5", "1", "1.5", "2")
 
     found = from_environment(dict(zip(NAMES, values, strict=True)))
 
@@ -64,6 +67,7 @@ def test_every_variable_is_heeded() -> None:
         batch_size=100,
         timeout_seconds=1.5,
         max_attempts=1,
+        outage_seconds=1.5,
         max_body_bytes=2 * 1024 * 1024,
     )
 
@@ -82,6 +86,7 @@ def test_the_token_wins_over_the_key() -> None:
         ("TMDB_BATCH_SIZE", 100, 20_000),
         ("TMDB_TIMEOUT_SECONDS", 1, 600),
         ("TMDB_MAX_ATTEMPTS", 1, 20),
+        ("TMDB_OUTAGE_SECONDS", 1, 86_400),
         ("TMDB_MAX_BODY_MIB", 1, 1024),
     ],
 )

@@ -73,7 +73,12 @@ def _check_origins(batch: str, origins: set[str], settings: Settings) -> None:
 def _fetch(store: BatchStore, settings: Settings) -> Statistics:
     with closing(open_door(settings)) as door, closing(Client(settings, door)) as client:
         pool = FetchPool(
-            store, client, door, threads=settings.threads, max_attempts=settings.max_attempts
+            store,
+            client,
+            door,
+            threads=settings.threads,
+            max_attempts=settings.max_attempts,
+            outage_seconds=settings.outage_seconds,
         )
         pool.run(stop_sending=door.close)
         with suppress(LimiterError):  # all is fetched: a figure less is no failure

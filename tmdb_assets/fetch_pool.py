@@ -20,7 +20,7 @@ from typing import Protocol
 from tmdb_assets.backlog import Backlog, Task
 from tmdb_assets.errors import CredentialError, DownloadStoppedError, StoreError, TmdbAssetsError
 from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
-from tmdb_assets.outage import Outage
+from tmdb_assets.outage import OUTAGE_SECONDS, Outage
 from tmdb_assets.report import Statistics
 from tmdb_assets.retry import Judgement, Verdict, judge, parse_retry_after, pause_seconds
 from tmdb_assets.slowdown import Pacer, Slowdown
@@ -66,6 +66,7 @@ class FetchPool:
         *,
         threads: int,
         max_attempts: int,
+        outage_seconds: float = OUTAGE_SECONDS,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret hangs on it
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,6 +78,7 @@ class FetchPool:
             pacer: is told of refusals.
             threads: requests in flight at most.
             max_attempts: tries per target.
+            outage_seconds: how long to wait for a server that does not answer.
             jitter: returns a number from 0 to 1.
             clock: monotonic seconds, for pauses.
         """
@@ -87,7 +89,7 @@ class FetchPool:
         self._max_attempts = max_attempts
         self._jitter = jitter
         self._backlog = Backlog(store.pending, clock)
-        self._outage = Outage(self._backlog, clock)
+        self._outage = Outage(self._backlog, clock, outage_seconds)
         self._results: queue.Queue[_Result] = queue.Queue(maxsize=2 * threads)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None

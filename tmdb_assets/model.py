@@ -89,6 +89,7 @@ class Settings:
         threads: requests in flight per run at most.
         timeout_seconds: bound of one whole attempt, from its permit to its last byte.
         max_attempts: tries per URL; an answer 429 does not count.
+        outage_seconds: how long a run waits for a server that does not answer.
     """
 
     data_dir: Path
@@ -102,6 +103,7 @@ class Settings:
     batch_size: int
     timeout_seconds: float
     max_attempts: int
+    outage_seconds: float
     max_body_bytes: int
 
 

@@ -3,7 +3,7 @@
 A circuit breaker over all threads of one run. It opens when failures come in a row with no answer
 of TMDB among them: three where not even a connection came up, twenty where one did. While it is
 open nothing is sent but a probe now and then, after pauses that double, and what fails is no try of
-its URL. After ten minutes the run ends.
+its URL. After ten minutes (TMDB_OUTAGE_SECONDS) the run ends.
 
 A probe asks for what every TMDB has. So it tells an outage from a stretch of bad URLs, which are
 not to be waited for: when it is answered, what fails soon after is the fault of its URL again.
@@ -35,7 +35,7 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 
 OUTAGE_SECONDS = 600.0
-"""How long it may stay open before the run ends."""
+"""How long it may stay open before the run ends, if nobody says otherwise."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +47,23 @@ class Outage:
         seconds: how long each outage of this run lasted, those that ended.
     """
 
-    def __init__(self, backlog: Backlog, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        backlog: Backlog,
+        clock: Callable[[], float] = time.monotonic,
+        longest_seconds: float = OUTAGE_SECONDS,
+    ) -> None:
         """Get ready.
 
         Args:
             backlog: is held back while an outage lasts.
             clock: monotonic seconds.
+            longest_seconds: how long it may stay open before the run ends.
         """
         self.seconds: list[float] = []
         self._backlog = backlog
         self._clock = clock
+        self._longest_seconds = longest_seconds
         self._lock = threading.Lock()
         self._unreached = 0
         self._unanswered = 0
@@ -123,12 +130,13 @@ class Outage:
             )
 
     def _go_on(self, opened_at: float) -> None:
-        if self._clock() - opened_at >= OUTAGE_SECONDS:
+        left_seconds = self._longest_seconds - (self._clock() - opened_at)
+        if left_seconds <= 0:
             raise OutageError(
-                f"TMDB has not answered for {OUTAGE_SECONDS / 60:.0f} minutes ({self._reason}): "
-                "all that was fetched is kept; check the network, and run again when it is back"
+                f"TMDB has not answered for {self._longest_seconds:.0f} s ({self._reason}): all "
+                "that was fetched is kept; check the network, and run again when it is back"
             )
-        self._hold(min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS))
+        self._hold(min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS, left_seconds))
 
     def _hold(self, seconds: float) -> None:
         self._pause_seconds = seconds

@@ -37,6 +37,7 @@ _THREADS = _Bounds(160, 1, 1024, "threads")
 _BATCH_SIZE = _Bounds(2000, 100, 20_000, "URLs per batch")
 _TIMEOUT = _Bounds(30, 1, 600, "seconds")
 _ATTEMPTS = _Bounds(6, 1, 20, "attempts per URL")
+_OUTAGE = _Bounds(600, 1, 86_400, "seconds")
 _BODY = _Bounds(16, 1, 1024, "MiB")
 
 
@@ -62,6 +63,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         batch_size=_whole(environment, "TMDB_BATCH_SIZE", _BATCH_SIZE),
         timeout_seconds=_number(environment, "TMDB_TIMEOUT_SECONDS", _TIMEOUT),
         max_attempts=_whole(environment, "TMDB_MAX_ATTEMPTS", _ATTEMPTS),
+        outage_seconds=_number(environment, "TMDB_OUTAGE_SECONDS", _OUTAGE),
         max_body_bytes=_whole(environment, "TMDB_MAX_BODY_MIB", _BODY) * _MIB,
     )
 

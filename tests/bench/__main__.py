@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import backfill, ceiling, costs, kill, limiters, overlap, plan, rates
+from tests.bench import (
+    backfill,
+    ceiling,
+    costs,
+    durability,
+    faults_100k,
+    kill,
+    kills,
+    limiters,
+    overlap,
+    plan,
+    rates,
+)
 
 BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "plan": plan.main,
@@ -16,6 +28,9 @@ BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "backfill": backfill.main,
     "costs": costs.main,
     "kill": kill.main,
+    "kills": kills.main,
+    "durability": durability.main,
+    "faults_100k": faults_100k.main,
     "overlap": overlap.main,
     "limiters": limiters.main,
     "rates": rates.main,

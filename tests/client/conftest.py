@@ -53,6 +53,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
             batch_size=100,
             timeout_seconds=timeout_seconds,
             max_attempts=1,
+            outage_seconds=600.0,
             max_body_bytes=max_body_bytes,
         )
         clients.append(Client(settings, through or gate, handshake_seconds))

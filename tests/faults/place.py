@@ -53,6 +53,7 @@ class Place:
             batch_size=100,
             timeout_seconds=TIMEOUT_SECONDS,
             max_attempts=ATTEMPTS,
+            outage_seconds=600.0,
             max_body_bytes=16 << 20,
         )
         path = folder / "faults.txt"

@@ -97,7 +97,7 @@ def check_waited_out(where: Place, server: StandIn) -> None:
 def check_given_up(where: Place, scene: Scene, reason: str) -> None:
     """Make sure that the run ends after ten minutes, which here are over at once."""
     message = (
-        rf"^TMDB has not answered for 10 minutes \({reason}\): all that was fetched is kept; "
+        rf"^TMDB has not answered for 600 s \({reason}\): all that was fetched is kept; "
         "check the network, and run again when it is back$"
     )
     # one thread takes the URLs in their order: the good ones are done when the last one fails

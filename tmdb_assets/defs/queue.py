@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -139,9 +141,13 @@ def submit(
 
 
 def cancel(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) -> None:
-    """Take queued runs from the queue and interrupt those under way; does not wait for them."""
+    """Take queued runs from the queue and interrupt those under way; does not wait for them.
+
+    A run whose launcher was killed cannot be reached: it goes on to its end.
+    """
     for run in runs:
-        instance.run_coordinator.cancel_run(run.run_id)
+        with suppress(DagsterUserCodeUnreachableError):
+            instance.run_coordinator.cancel_run(run.run_id)
 
 
 def failures(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:

@@ -74,7 +74,8 @@ class Connection:
     async def reset(self) -> None:
         """Cut the connection so that the client sees a reset; return when it is gone."""
         link: socket.socket = self._transport.get_extra_info("socket")
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        if link.fileno() >= 0:  # else the client was faster
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
         self._transport.abort()
         await self.pause(_END_SECONDS)
 

@@ -20,7 +20,8 @@ from tests.client.servers import (
 from tmdb_assets.batches import add, load, plan
 from tmdb_assets.client.session import REDIRECTS, Client
 from tmdb_assets.errors import BatchError, UrlListError
-from tmdb_assets.lists import LIMITS, MAX_NAME_LENGTH, MAX_REJECTED_EXAMPLES, Limits, Scan
+from tmdb_assets.list_name import MAX_NAME_LENGTH
+from tmdb_assets.lists import LIMITS, MAX_REJECTED_EXAMPLES, Limits, Scan
 from tmdb_assets.model import Attempt, Fault, Settings
 from tmdb_assets.rejection import MAX_LENGTH, RejectedLineError
 from tmdb_assets.settings import from_environment

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tmdb_assets.errors import UrlListError
-from tmdb_assets.lists import Limits, Rejected, Scan, check_name, list_name
+from tmdb_assets.list_name import check_name, list_name
+from tmdb_assets.lists import Limits, Rejected, Scan
 from tmdb_assets.urls import key
 
 TMDB = "https://api.themoviedb.org"

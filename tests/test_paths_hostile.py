@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tmdb_assets import batches
 from tmdb_assets.download import download_batch
 from tmdb_assets.errors import BatchError, TmdbAssetsError, UrlListError
-from tmdb_assets.lists import is_name
+from tmdb_assets.list_name import is_name
 from tmdb_assets.model import Outcome, OutcomeKind, Settings, Target
 from tmdb_assets.settings import from_environment
 from tmdb_assets.store import BatchStore

@@ -27,7 +27,8 @@ from tmdb_assets.frozen import (
     write_batch,
     write_record,
 )
-from tmdb_assets.lists import Rejected, Scan, check_file, is_name, list_name
+from tmdb_assets.list_name import is_name, list_name
+from tmdb_assets.lists import Rejected, Scan, check_file
 from tmdb_assets.model import Settings, Target
 from tmdb_assets.urls import key, origin_of, target
 

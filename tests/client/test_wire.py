@@ -25,8 +25,8 @@ from tests.client.servers import (
     never_answers,
     redirect,
 )
-from tmdb_assets.client import wire
 from tmdb_assets.client.session import Client
+from tmdb_assets.client.adapter import PacedAdapter
 from tmdb_assets.client.wire import HANDSHAKES_AT_ONCE, PLACES, ROUNDS
 from tmdb_assets.errors import LimiterClosedError
 from tmdb_assets.model import Attempt, Credential, Fault
@@ -632,7 +632,7 @@ def test_two_clients_do_not_share_their_gates_or_credentials(make_client: MakeCl
 def test_a_client_leaves_the_connections_of_other_libraries_alone() -> None:
     for kind in (HTTPConnection, HTTPSConnection):
         assert kind.request.__module__.startswith("urllib3")
-    assert wire.PacedAdapter.__mro__[1].__name__ == "HTTPAdapter"
+    assert PacedAdapter.__mro__[1].__name__ == "HTTPAdapter"
 
 
 def test_nobody_waits_at_the_door_for_an_answer(make_client: MakeClient) -> None:

@@ -19,8 +19,9 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from tmdb_assets.client import body as bodies
+from tmdb_assets.client.adapter import PacedAdapter
 from tmdb_assets.client.watchdog import Watchdog
-from tmdb_assets.client.wire import Gate, PacedAdapter, Timeouts, Wire
+from tmdb_assets.client.wire import Gate, Timeouts, Wire
 from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.model import Attempt, Fault, Settings, Target
 from tmdb_assets.rejection import RejectedLineError

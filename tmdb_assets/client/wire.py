@@ -14,9 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
 
 from tmdb_assets.client.watchdog import Flight, Watchdog
@@ -154,7 +152,7 @@ class Wire:
         journey.flight = self._watchdog.watch(sock, self._timeouts.answer)
 
 
-class _Paced(HTTPConnection):
+class Paced(HTTPConnection):
     """A connection whose every request takes a permit; subclassed once per client."""
 
     wire: ClassVar[Wire]
@@ -245,43 +243,8 @@ class _HungUpError(Exception):
     """The server hung up while a request waited at the door."""
 
 
-class _PacedTls(_Paced, HTTPSConnection):
+class PacedTls(Paced, HTTPSConnection):
     """The same over TLS."""
-
-
-class PacedAdapter(HTTPAdapter):
-    """requests' adapter over paced connections, direct ones and those through a proxy."""
-
-    def __init__(self, wire: Wire, *, pool_size: int) -> None:
-        shared = {"wire": wire}
-        plain = type("PacedPool", (HTTPConnectionPool,), {})
-        plain.ConnectionCls = type("PacedConnection", (_Paced,), shared)  # type: ignore[attr-defined]
-        tls = type("PacedTlsPool", (HTTPSConnectionPool,), {})
-        tls.ConnectionCls = type("PacedTlsConnection", (_PacedTls,), shared)  # type: ignore[attr-defined]
-        self._pools = {"http": plain, "https": tls}
-        super().__init__(pool_connections=8, pool_maxsize=pool_size, max_retries=0)
-
-    def close(self) -> None:
-        """Close all idle connections, now.
-
-        urllib3 leaves that to the end of the pools, which the exceptions of failed attempts keep.
-        """
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - no mapping in the full sense
-                if (pool := manager.pools.get(key)) is not None:
-                    pool.close()
-        super().close()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
-        """Make the pools for direct connections."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as requests has it
-        """Make the pools for connections through `proxy`."""
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
 
 
 def _is_alive(sock: socket.socket | ssl.SSLSocket) -> bool:

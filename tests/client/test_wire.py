@@ -25,8 +25,8 @@ from tests.client.servers import (
     never_answers,
     redirect,
 )
-from tmdb_assets.client.session import Client
 from tmdb_assets.client.adapter import PacedAdapter
+from tmdb_assets.client.session import Client
 from tmdb_assets.client.wire import HANDSHAKES_AT_ONCE, PLACES, ROUNDS
 from tmdb_assets.errors import LimiterClosedError
 from tmdb_assets.model import Attempt, Credential, Fault

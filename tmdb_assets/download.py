@@ -90,13 +90,14 @@ def _sum_up(
     batch: str, store: BatchStore, statistics: Statistics, settings: Settings, seconds: float
 ) -> Report:
     per_second = rate_per_second(statistics.sent_at)
+    counts = store.counts
     return Report(
         batch=batch,
-        urls=store.counts.total(),
-        fetched=store.counts[OutcomeKind.FETCHED],
-        absent=store.counts[OutcomeKind.ABSENT],
-        failed=store.counts[OutcomeKind.FAILED],
-        resumed=store.counts.total() - statistics.urls,
+        urls=counts.total(),
+        fetched=counts[OutcomeKind.FETCHED],
+        absent=counts[OutcomeKind.ABSENT],
+        failed=counts[OutcomeKind.FAILED],
+        resumed=counts.total() - statistics.urls,
         requests=len(statistics.sent_at),
         refused=sum(
             count

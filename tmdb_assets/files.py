@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -149,6 +149,16 @@ def write_whole(path: Path, data: bytes) -> None:
         except BaseException:
             remove(temporary)
             raise
+
+
+def sync_file(path: Path, sync: Callable[[int], None] = os.fsync) -> None:
+    """Make what was written to a file outlast a loss of power, by whoever it was written."""
+    with storing(path):
+        descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            sync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

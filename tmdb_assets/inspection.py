@@ -61,6 +61,14 @@ class Inspection:
             return outcome.name not in self.missing and outcome.name not in self.altered
         return outcome.outcome is OutcomeKind.ABSENT
 
+    def pending(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return those of these targets that need a request still, in their order."""
+        return tuple(
+            target
+            for target in targets
+            if (last := self.last.get(target.url)) is None or not self.holds(last)
+        )
+
 
 def inspect(
     folder: Path, targets: Sequence[Target], between: Callable[[], None] = lambda: None

@@ -33,6 +33,7 @@ from tmdb_assets.files import (
     open_file,
     remove,
     storing,
+    sync_file,
     sync_folder,
     write_whole,
 )
@@ -49,7 +50,6 @@ class BatchStore:
     Attributes:
         folder: where everything lies.
         pending: targets without an outcome that holds, in the order of the batch; as of entering.
-        counts: outcomes by kind, of all targets that have one.
         attempts: requests sent for the batch in all runs, as far as outcomes tell.
     """
 
@@ -75,15 +75,13 @@ class BatchStore:
         """
         self.folder = batch_folder(data_dir, batch)
         self.pending: tuple[Target, ...] = ()
-        self.counts: Counter[OutcomeKind] = Counter()
         self.attempts = 0
         self._batch = batch
         self._targets = targets
-        self._holder = holder
         self._sync = sync
         self._last: dict[str, Outcome] = {}
         self._outcomes_fd = -1
-        self._lock: BatchLock | None = None
+        self._lock = BatchLock(self.folder, batch, holder)
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -98,7 +96,7 @@ class BatchStore:
         """
         make_folder(self.folder)
         with ExitStack() as stack:
-            self._lock = stack.enter_context(BatchLock(self.folder, self._batch, self._holder))
+            stack.enter_context(self._lock)
             found = inspect(self.folder, self._targets, self.keep)
             with storing(self.folder):
                 self._open_outcomes(stack)
@@ -115,6 +113,11 @@ class BatchStore:
     ) -> None:
         self._resources.close()
 
+    @property
+    def counts(self) -> Counter[OutcomeKind]:
+        """Outcomes by kind, of all targets that have one."""
+        return Counter(outcome.outcome for outcome in self._last.values())
+
     def record(self, outcome: Outcome, body: bytes | None) -> None:
         """Store one outcome, and before it the body that it promises.
 
@@ -128,7 +131,7 @@ class BatchStore:
             if body is None:
                 # one that was broken: there is no outcome for it any more
                 remove(self.folder / f"{outcome.name}.json")
-        self._learn(outcome)
+        self._last[outcome.url] = outcome
         self.attempts += outcome.attempts
 
     def keep(self) -> None:
@@ -137,8 +140,7 @@ class BatchStore:
         Raises:
             StoreError: another host writes this batch.
         """
-        if self._lock is not None:
-            self._lock.beat()
+        self._lock.beat()
 
     def seal(self, seconds: float) -> Path:
         """Write the receipt: every target has an outcome now, and all of it is on the disk.
@@ -167,13 +169,7 @@ class BatchStore:
         """
         for outcome in self._last.values():
             if outcome.outcome is OutcomeKind.FETCHED:
-                path = self.folder / f"{outcome.name}.json"
-                with storing(path):
-                    descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
-                    try:
-                        self._sync(descriptor)
-                    finally:
-                        os.close(descriptor)
+                sync_file(self.folder / f"{outcome.name}.json", self._sync)
                 self.keep()
         with storing(self.folder):
             self._sync(self._outcomes_fd)
@@ -201,15 +197,13 @@ class BatchStore:
             clear_away(self.folder / name)
 
     def _learn_all(self, found: Inspection) -> None:
-        self._last, self.counts, self.attempts = {}, Counter(), found.attempts
-        for outcome in found.last.values():
-            if outcome.outcome is OutcomeKind.FAILED or found.holds(outcome):
-                self._learn(outcome)
-        self.pending = tuple(
-            target
-            for target in self._targets
-            if (last := found.last.get(target.url)) is None or not found.holds(last)
-        )
+        self.attempts = found.attempts
+        self._last = {
+            url: outcome
+            for url, outcome in found.last.items()
+            if outcome.outcome is OutcomeKind.FAILED or found.holds(outcome)
+        }
+        self.pending = found.pending(self._targets)
         if self.pending:
             remove(self.folder / RECEIPT_NAME)
         if found.unreadable_lines:
@@ -222,12 +216,6 @@ class BatchStore:
                 "batch %s: %d files are missing, %d are not what was fetched: asked for again",
                 *(self._batch, len(found.missing), len(found.altered)),
             )
-
-    def _learn(self, outcome: Outcome) -> None:
-        if (before := self._last.get(outcome.url)) is not None:
-            self.counts[before.outcome] -= 1
-        self._last[outcome.url] = outcome
-        self.counts[outcome.outcome] += 1
 
     def _put_body(self, name: str, body: bytes) -> None:
         temporary = self.folder / f"{TEMPORARY_PREFIX}{name}"

@@ -106,10 +106,11 @@ def _is_canonical(text: str, origins: Sequence[str]) -> bool:
         return True
     # names alone are compared: "-" sorts before "="
     names = [pair.partition("=")[0] for pair in plain[2].split("&")]
-    has_credential = _HIDDEN_CREDENTIAL.search(text.lower()) or any(
-        name.lower() in CREDENTIAL_PARAMETERS for name in names
+    return (
+        names == sorted(names)
+        and not _HIDDEN_CREDENTIAL.search(text.lower())
+        and CREDENTIAL_PARAMETERS.isdisjoint(map(str.lower, names))
     )
-    return names == sorted(names) and not has_credential
 
 
 def _split(text: str, origins: Sequence[str]) -> tuple[str, str, str, bool]:

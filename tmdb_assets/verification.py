@@ -29,8 +29,8 @@ class Flaw(StrEnum):
     RECEIPT = "wrong receipt"
 
 
-FETCH_AGAIN = frozenset({Flaw.MISSING, Flaw.ALTERED, Flaw.UNREADABLE, Flaw.RECEIPT})
-"""Flaws that the next run mends, once the receipt is gone."""
+MENDED = frozenset({Flaw.MISSING, Flaw.ALTERED, Flaw.LEFTOVER, Flaw.UNREADABLE, Flaw.RECEIPT})
+"""Flaws that a repair mends, by itself or with the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,6 @@ def verify_batch(data_dir: Path, batch: str) -> Verified:
     folder = batch_folder(data_dir, batch)
     is_written = is_held(folder / LOCK_NAME)
     found = inspect(folder, targets)
-    pending = sum(
-        (last := found.last.get(target.url)) is None or not found.holds(last) for target in targets
-    )
     flaws = [*_flaws(found)]
     if is_written or is_held(folder / LOCK_NAME):
         flaws = [(flaw, what) for flaw, what in flaws if flaw is not Flaw.LEFTOVER]
@@ -136,7 +133,7 @@ def verify_batch(data_dir: Path, batch: str) -> Verified:
         flaws.append((Flaw.RECEIPT, wrong))
     findings = (Finding(batch, flaw, what, _REMEDIES[flaw]) for flaw, what in flaws)
     bodies = sum(one.bytes > 0 and found.holds(one) for one in found.last.values())
-    return Verified(batch, len(targets), bodies, pending, tuple(findings))
+    return Verified(batch, len(targets), bodies, len(found.pending(targets)), tuple(findings))
 
 
 def repair(data_dir: Path, batch: str) -> None:

@@ -12,7 +12,7 @@ from tmdb_assets.cli.lists import json_option
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
-from tmdb_assets.verification import FETCH_AGAIN, Finding, Flaw, Verified
+from tmdb_assets.verification import MENDED, Finding, Verified
 
 SHOWN_FINDINGS = 20
 """Findings of a batch that are printed one by one; the rest is counted."""
@@ -43,7 +43,7 @@ def verify(name: str | None, *, repair: bool, as_json: bool) -> None:
                 show.print_json(asdict(finding))
         else:
             _print(verified)
-        if repair and any(finding.flaw in _MENDED for finding in verified.findings):
+        if repair and any(finding.flaw in MENDED for finding in verified.findings):
             _repair(settings, verified.batch)
     if not is_sound:
         raise SystemExit(1)
@@ -56,9 +56,6 @@ def _repair(settings: Settings, batch: str) -> None:
         show.err.print(f"{batch}: not repaired: {error}", markup=False)
     else:
         show.err.print(f"{batch}: repaired; run its list to fetch what is missing")
-
-
-_MENDED = FETCH_AGAIN | {Flaw.LEFTOVER}
 
 
 def _verified(settings: Settings, name: str | None) -> Iterator[Verified]:

@@ -89,11 +89,10 @@ def tmdb_responses(context: dg.AssetExecutionContext, tmdb: TmdbResource) -> dg.
     """
     try:
         report = download_batch(context.partition_key, tmdb.settings(), context.run.run_id)
-    except OutageError as error:
-        # a failure of its own is not repeated otherwise (dagster.yaml); this one may well pass
-        context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "true"})
-        raise dg.Failure(description=str(error), allow_retries=False) from error
     except TmdbAssetsError as error:
+        if isinstance(error, OutageError):
+            # a failure of its own is not repeated otherwise (dagster.yaml); this one may well pass
+            context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "true"})
         raise dg.Failure(description=str(error), allow_retries=False) from error
     return dg.MaterializeResult(metadata=_metadata(report), check_results=[_check(report)])
 

@@ -4,6 +4,11 @@ import signal
 import hypothesis
 import pytest
 
+from tests.client.servers import Certificate, make_certificate
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+
 # whoever starts the tests in the background has SIGINT ignored, and processes inherit that
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -17,8 +22,30 @@ hypothesis.settings.load_profile("project")
 def a_clean_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No test meets the user's token, lists or limiter."""
+    """No test meets the user's token, lists or limiter, proxies or certificates."""
+    for name in (*_PROXIES, *map(str.upper, _PROXIES), *_BUNDLES):
+        monkeypatch.delenv(name, raising=False)
     for name in [name for name in os.environ if name.startswith(("TMDB_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate of the servers here, and of a host that exists nowhere."""
+    names = "DNS:api.example.test,DNS:localhost,IP:127.0.0.1"
+    return make_certificate(tmp_path_factory.mktemp("certificate"), names)
+
+
+@pytest.fixture(scope="session")
+def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for another host, by another authority."""
+    return make_certificate(tmp_path_factory.mktemp("other"), "DNS:other.example.test")
+
+
+@pytest.fixture
+def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+    """The certificate, with its authority trusted."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+    return certificate

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import in_time
+from tests.store.helpers import held, in_time
 from tmdb_assets.batch_lock import BatchLock, this_host
 from tmdb_assets.errors import BatchBusyError, StoreError
 
@@ -35,15 +35,6 @@ def lock(
 
 def line(folder: Path) -> str:
     return (folder / ".lock").read_text()
-
-
-@contextmanager
-def held_by_another_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", HOLD, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process
 
 
 @contextmanager
@@ -73,7 +64,7 @@ def written_by_another_host(folder: Path) -> Iterator[None]:
 def test_a_second_process_is_refused_and_may_have_it_when_the_first_one_ended(
     tmp_path: Path,
 ) -> None:
-    with held_by_another_process(tmp_path) as process:
+    with held(HOLD, tmp_path) as process:
         said = line(tmp_path)
         with pytest.raises(
             BatchBusyError, match=r"batch 'films-0001' is being downloaded by another run: let th"
@@ -88,7 +79,7 @@ def test_a_second_process_is_refused_and_may_have_it_when_the_first_one_ended(
 
 
 def test_a_process_that_was_killed_blocks_nobody_on_its_host_for_a_moment(tmp_path: Path) -> None:
-    with held_by_another_process(tmp_path) as process:
+    with held(HOLD, tmp_path) as process:
         process.kill()
         process.communicate()
         left = line(tmp_path)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.servers import Certificate, CountingGate, make_certificate
+from tests.client.servers import CountingGate
 from tmdb_assets.client.session import Client
 from tmdb_assets.client.wire import Gate
 from tmdb_assets.model import Credential, Settings
@@ -11,15 +11,6 @@ from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
 MakeClient = Callable[..., Client]
-
-_NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
-
-
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*_NAMES, *map(str.upper, _NAMES), *_BUNDLES):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -68,23 +59,3 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
 def stand_in() -> Iterator[StandIn]:
     with StandIn(StandInSettings(latency_seconds=0, cap=None)) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate of the servers here, and of a host that exists nowhere."""
-    names = "DNS:api.example.test,DNS:localhost,IP:127.0.0.1"
-    return make_certificate(tmp_path_factory.mktemp("certificate"), names)
-
-
-@pytest.fixture(scope="session")
-def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for another host, by another authority."""
-    return make_certificate(tmp_path_factory.mktemp("other"), "DNS:other.example.test")
-
-
-@pytest.fixture
-def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
-    """The certificate, with its authority trusted."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
-    return certificate

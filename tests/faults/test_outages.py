@@ -156,9 +156,9 @@ def test_a_run_that_reaches_nobody_any_more_ends_after_ten_minutes(
 
 @pytest.mark.parametrize("row", IN_HANDSHAKES, ids=lambda row: row.kind)
 def test_a_run_whose_every_handshake_fails_ends_after_ten_minutes(
-    row: Row, place: MakePlace, certificate: Certificate, other_certificate: Certificate
+    row: Row, place: MakePlace, trusted: Certificate, other_certificate: Certificate
 ) -> None:
-    with greeting(row, 10 * ALWAYS, certificate, other_certificate) as scene:
+    with greeting(row, 10 * ALWAYS, trusted, other_certificate) as scene:
         check_given_up(place(*scene.urls), scene, row.reason)
 
 

@@ -1,12 +1,8 @@
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import BATCH, pending, record, targets
+from tests.store.helpers import BATCH, held, pending, record, targets
 from tmdb_assets.batch_lock import this_host
 from tmdb_assets.errors import BatchBusyError
 from tmdb_assets.receipt import batch_folder
@@ -39,18 +35,8 @@ def test_another_batch_of_the_list_is_free(tmp_path: Path) -> None:
         assert second.pending == targets(1)
 
 
-@contextmanager
-def held(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Have another process hold the batch until the end of its input."""
-    command = [sys.executable, "-c", HOLD, str(data_dir)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process
-
-
 def test_a_batch_is_free_again_when_the_process_that_held_it_closed_it(tmp_path: Path) -> None:
-    with held(tmp_path) as process:
+    with held(HOLD, tmp_path) as process:
         lock = (batch_folder(tmp_path, BATCH) / ".lock").read_text()
         with pytest.raises(BatchBusyError):
             pending(tmp_path, targets(1))
@@ -61,7 +47,7 @@ def test_a_batch_is_free_again_when_the_process_that_held_it_closed_it(tmp_path:
 
 
 def test_a_batch_is_free_again_when_the_process_that_held_it_was_killed(tmp_path: Path) -> None:
-    with held(tmp_path) as process:
+    with held(HOLD, tmp_path) as process:
         with pytest.raises(BatchBusyError):
             pending(tmp_path, targets(1))
         process.kill()

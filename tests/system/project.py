@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tmdb_assets.standin.arrivals import SlidingSecond
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tmdb_assets.cli"]
 
@@ -117,10 +119,7 @@ def asked_since(arrivals: Sequence[Sequence[Any]], before: int) -> Counter[str]:
 
 def most_in_any_second(arrivals: Sequence[Sequence[Any]]) -> int:
     """Return the largest number of arrivals in any window of one second."""
-    moments = sorted(float(arrival[0]) for arrival in arrivals)
-    most = first = 0
-    for last, moment in enumerate(moments):
-        while moments[first] <= moment - 1.0:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+    second = SlidingSecond()
+    return max(
+        (second.add(moment) for moment in sorted(float(one[0]) for one in arrivals)), default=0
+    )

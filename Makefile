@@ -32,7 +32,7 @@ run: setup
 	@export PATH="$(CURDIR)/$(BIN):$$PATH"; exec $(BESIDE) tmdb-assets run "$(LIST)"
 
 ui: setup
-	@export PATH="$(CURDIR)/$(BIN):$$PATH"; exec $(BESIDE) dagster dev -h 127.0.0.1 -p 3000
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; exec $(BESIDE) tmdb-assets ui
 
 check: setup
 	@$(BIN)/ruff format --check --quiet .

@@ -142,6 +142,14 @@ class BatchLock:
         self._next_beat = time.monotonic() + self._still_seconds / BEATS
 
 
+def holder_pid(line: str, holder: str) -> int | None:
+    """Return the process that wrote a lock's line, if it did so on this host for this holder."""
+    fields = line.split()
+    if len(fields) < 4 or (fields[0], fields[2]) != (holder, this_host()):  # noqa: PLR2004 - as written
+        return None
+    return int(fields[1]) if fields[1].isdecimal() else None
+
+
 @cache
 def this_host() -> str:
     """Return a name of this machine that is new after every start of it, without blanks."""

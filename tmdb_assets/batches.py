@@ -184,6 +184,16 @@ def list_names(data_dir: Path) -> tuple[str, ...]:
     return tuple(name for name in names if is_name(name))
 
 
+def batch_file(data_dir: Path, batch: str) -> Path:
+    """Return where the URLs of a batch lie, if there is one of that name.
+
+    Raises:
+        BatchError: it is no name of a batch.
+        StoreError: a symbolic link there leads out of the data folder.
+    """
+    return _folder(data_dir, list_of(batch)) / f"{batch}.txt"
+
+
 def list_of(batch: str) -> str:
     """Return the name of the list of a batch, from the batch's name alone.
 

@@ -1,17 +1,28 @@
 """The code location: everything that Dagster publishes for this package, as one explicit list."""
 
+import warnings
+
 import dagster as dg
 
-from tmdb_assets.defs.assets import files_are_as_fetched, tmdb_responses, url_lists
+from tmdb_assets.defs.assets import tmdb_responses
+from tmdb_assets.defs.checks import batch_on_disk, every_line_was_taken
 from tmdb_assets.defs.jobs import tmdb_download
+from tmdb_assets.defs.lists import url_lists
 from tmdb_assets.defs.resources import TmdbResource
+from tmdb_assets.defs.schedules import unfinished_batches
 from tmdb_assets.defs.sensors import dead_runs, new_url_lists
 
+with warnings.catch_warnings():
+    # links to the code are a beta; a test notices if they change
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    assets = dg.with_source_code_references([url_lists, tmdb_responses])
+
 defs = dg.Definitions(
-    assets=[url_lists, tmdb_responses],
-    asset_checks=[files_are_as_fetched],
+    assets=assets,
+    asset_checks=[batch_on_disk, every_line_was_taken],
     jobs=[tmdb_download],
     sensors=[new_url_lists, dead_runs],
+    schedules=[unfinished_batches],
     resources={"tmdb": TmdbResource()},
     # one process per run; reaches the implicit job of the UI and of backfills too
     executor=dg.in_process_executor,

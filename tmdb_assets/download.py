@@ -7,7 +7,7 @@ import logging
 import time
 from contextlib import closing, suppress
 
-from tmdb_assets import batches, open_files
+from tmdb_assets import batches, cap_use, open_files
 from tmdb_assets.client.session import Client
 from tmdb_assets.errors import ConfigurationError, LimiterError
 from tmdb_assets.fetch_pool import FetchPool
@@ -81,6 +81,7 @@ def _fetch(store: BatchStore, settings: Settings) -> Statistics:
             outage_seconds=settings.outage_seconds,
         )
         pool.run(stop_sending=door.close)
+        pool.statistics.permit_wait_seconds = door.waited_seconds
         with suppress(LimiterError):  # all is fetched: a figure less is no failure
             pool.statistics.limiter_rate = door.pace().requests_per_second
         return pool.statistics
@@ -120,5 +121,9 @@ def _sum_up(
         outages=len(statistics.outages_seconds),
         outage_seconds=sum(statistics.outages_seconds),
         limiter_rate=statistics.limiter_rate or settings.requests_per_second,
+        permit_wait_seconds=statistics.permit_wait_seconds,
+        cap=settings.requests_per_second,
+        cap_use=cap_use.look_back(settings.data_dir, statistics.sent_at),
+        latencies_seconds=tuple(statistics.latencies_seconds),
         folder=store.folder,
     )

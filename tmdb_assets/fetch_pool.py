@@ -33,7 +33,10 @@ JOIN_SECONDS = 1.0
 """Bound on waiting for a thread that has nothing left to do."""
 
 PROGRESS_SECONDS = 10.0
-"""Time between two lines in the log."""
+"""Time between two lines in the log, for ten minutes."""
+
+LATER_PROGRESS_SECONDS = 60.0
+"""The same after that: each line is an event that Dagster keeps, and pages load them all."""
 
 _POLL_SECONDS = 0.2
 
@@ -133,11 +136,13 @@ class FetchPool:
 
     def _write_until_done(self) -> None:
         next_line = time.monotonic() + PROGRESS_SECONDS
+        often_until = time.monotonic() + 600.0
         while self.statistics.done < self.statistics.urls and self._failure is None:
             with suppress(queue.Empty):
                 self._write(self._results.get(timeout=_POLL_SECONDS))
             if time.monotonic() >= next_line:
-                next_line += PROGRESS_SECONDS
+                is_often = next_line < often_until
+                next_line += PROGRESS_SECONDS if is_often else LATER_PROGRESS_SECONDS
                 words = self._outage.words() or self._slowdown.words()
                 logger.info("%s%s", self.statistics.progress_line(), words and f" ({words})")
             self._store.keep()
@@ -164,6 +169,10 @@ class FetchPool:
                 logger.warning("what was in flight is lost: %s", error)
                 break
         self._note_pauses()
+        logger.warning(
+            "stopped with %d of %d URLs done: all of it is kept, and the next run goes on there",
+            *(self.statistics.done, self.statistics.urls),
+        )
 
     def _work(self) -> None:
         """Take, send, judge, pass on: the life of a fetching thread."""

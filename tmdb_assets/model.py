@@ -90,6 +90,7 @@ class Settings:
         timeout_seconds: bound of one whole attempt, from its permit to its last byte.
         max_attempts: tries per URL; an answer 429 does not count.
         outage_seconds: how long a run waits for a server that does not answer.
+        max_failed_share: of the URLs of a batch, how many may fail before its run fails.
     """
 
     data_dir: Path
@@ -105,6 +106,7 @@ class Settings:
     max_attempts: int
     outage_seconds: float
     max_body_bytes: int
+    max_failed_share: float
 
 
 class Fault(StrEnum):

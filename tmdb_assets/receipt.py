@@ -88,6 +88,16 @@ def read(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def is_settled(data_dir: Path, batch: str) -> bool:
+    """Say whether a batch has a receipt that tells of no failed URL; a look at that file alone.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    found = read(batch_folder(data_dir, batch))
+    return found is not None and found.get("failed") == 0
+
+
 def needs_download(data_dir: Path, batch: str) -> bool:
     """Say whether a batch lacks a receipt, has one that tells of failed URLs, or lost bodies.
 

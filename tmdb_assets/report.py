@@ -3,10 +3,11 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tmdb_assets.cap_use import CapUse
 from tmdb_assets.model import Outcome, OutcomeKind
 
 EXAMPLES = 3
@@ -26,6 +27,7 @@ class Statistics:
         cooldowns_seconds: pauses of everybody that answers 429 to this run began.
         outages_seconds: times in which nothing answered, those that ended.
         limiter_rate: requests/s that the limiter gave at the end; 0 if nobody knows.
+        permit_wait_seconds: time for which a request was ready and its permit had not come.
         sent_at: moments of all requests, POSIX seconds.
         latencies_seconds: of the last attempt of every fetched or absent target.
     """
@@ -38,10 +40,12 @@ class Statistics:
     cooldowns_seconds: list[float] = field(default_factory=list)
     outages_seconds: list[float] = field(default_factory=list)
     limiter_rate: float = 0.0
+    permit_wait_seconds: float = 0.0
     sent_at: list[float] = field(default_factory=list)
     latencies_seconds: list[float] = field(default_factory=list)
     bytes: int = 0
-    began_at: float = field(default_factory=time.monotonic)
+    _line_at: float = field(default_factory=time.monotonic)
+    _line_done: int = 0
 
     @property
     def done(self) -> int:
@@ -61,11 +65,13 @@ class Statistics:
         else:
             self.latencies_seconds.append(seconds)
 
-    def progress_line(self) -> str:
-        """Return a line for the log: how far, how fast, how long still."""
-        elapsed_seconds = time.monotonic() - self.began_at
-        per_second = self.done / elapsed_seconds if elapsed_seconds > 0 else 0.0
-        left = f"{(self.urls - self.done) / per_second:.0f} s left" if per_second else "nothing yet"
+    def progress_line(self, clock: Callable[[], float] = time.monotonic) -> str:
+        """Return a line for the log: how far, how fast since the last such line, how long still."""
+        now = clock()
+        seconds, new = now - self._line_at, self.done - self._line_done
+        self._line_at, self._line_done = now, self.done
+        per_second = new / seconds if seconds > 0 else 0.0
+        left = f"{(self.urls - self.done) / per_second:.0f} s left" if new else "nothing new"
         return (
             f"{self.done} of {self.urls} URLs done ({self.counts[OutcomeKind.ABSENT]} absent, "
             f"{self.counts[OutcomeKind.FAILED]} failed), {per_second:.1f} URLs/s, {left}"
@@ -94,6 +100,11 @@ class Report:
         outages: times in which nothing answered.
         outage_seconds: the same as their sum.
         limiter_rate: requests/s that the limiter gave when the run ended; below the cap after 429s.
+        permit_wait_seconds: time for which a request was ready and its permit had not come: near
+            `seconds` where the cap is what bounds the run, little where something else does.
+        cap: requests/s that all who share the limiter may send.
+        cap_use: what everybody sent meanwhile, as far as outcomes in the data folder tell.
+        latencies_seconds: of answers, one by one.
     """
 
     batch: str
@@ -117,7 +128,16 @@ class Report:
     outages: int
     outage_seconds: float
     limiter_rate: float
+    permit_wait_seconds: float
+    cap: int
+    cap_use: CapUse
+    latencies_seconds: tuple[float, ...]
     folder: Path
+
+    @property
+    def failed_share(self) -> float:
+        """Failed URLs as a share of the batch."""
+        return self.failed / self.urls if self.urls else 0.0
 
 
 def rate_per_second(sent_at: Sequence[float]) -> float:

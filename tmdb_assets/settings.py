@@ -25,7 +25,7 @@ _MIB = 1024 * 1024
 
 
 class _Bounds(NamedTuple):
-    default: int
+    default: float
     least: int
     most: int
     unit: str
@@ -39,6 +39,7 @@ _TIMEOUT = _Bounds(30, 1, 600, "seconds")
 _ATTEMPTS = _Bounds(6, 1, 20, "attempts per URL")
 _OUTAGE = _Bounds(600, 1, 86_400, "seconds")
 _BODY = _Bounds(16, 1, 1024, "MiB")
+_FAILED = _Bounds(0.1, 0, 1, "as a share of a batch")
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -65,6 +66,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         max_attempts=_whole(environment, "TMDB_MAX_ATTEMPTS", _ATTEMPTS),
         outage_seconds=_number(environment, "TMDB_OUTAGE_SECONDS", _OUTAGE),
         max_body_bytes=_whole(environment, "TMDB_MAX_BODY_MIB", _BODY) * _MIB,
+        max_failed_share=_number(environment, "TMDB_MAX_FAILED_SHARE", _FAILED),
     )
 
 

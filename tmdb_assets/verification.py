@@ -56,12 +56,14 @@ class Verified:
     Attributes:
         urls: of the batch, of which `pending` need a request still.
         bodies: files that are what their outcome says.
+        without_outcome: those of the pending URLs that have none at all.
     """
 
     batch: str
     urls: int
     bodies: int
     pending: int
+    without_outcome: int
     findings: tuple[Finding, ...]
 
 
@@ -88,12 +90,14 @@ def verify_list(data_dir: Path, name: str) -> Iterator[Verified]:
         try:
             yield verify_batch(data_dir, batch.name)
         except (BatchError, StoreError) as error:
-            yield Verified(batch.name, batch.urls, 0, batch.urls, (damaged(batch.name, error),))
+            yield Verified(
+                batch.name, batch.urls, 0, batch.urls, batch.urls, (damaged(batch.name, error),)
+            )
     folder = within(data_dir, "responses", name)
     with storing(folder):
         strange = {path.name for path in folder.iterdir()} - names if folder.is_dir() else set()
     if strange:
-        yield Verified(name, 0, 0, 0, tuple(_foreign(name, one) for one in sorted(strange)))
+        yield Verified(name, 0, 0, 0, 0, tuple(_foreign(name, one) for one in sorted(strange)))
 
 
 def strangers(data_dir: Path) -> Iterator[Finding]:
@@ -133,7 +137,14 @@ def verify_batch(data_dir: Path, batch: str) -> Verified:
         flaws.append((Flaw.RECEIPT, wrong))
     findings = (Finding(batch, flaw, what, _REMEDIES[flaw]) for flaw, what in flaws)
     bodies = sum(one.bytes > 0 and found.holds(one) for one in found.last.values())
-    return Verified(batch, len(targets), bodies, len(found.pending(targets)), tuple(findings))
+    return Verified(
+        batch=batch,
+        urls=len(targets),
+        bodies=bodies,
+        pending=len(found.pending(targets)),
+        without_outcome=len(targets) - len(found.last),
+        findings=tuple(findings),
+    )
 
 
 def repair(data_dir: Path, batch: str) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.defs.project import Project
 from tmdb_assets.batch_lock import LOCK_NAME
-from tmdb_assets.defs.assets import RESPONSES_COMPLETE, tmdb_responses
+from tmdb_assets.defs.assets import tmdb_responses
+from tmdb_assets.defs.checks import CAP_WAS_HELD, NO_URL_FAILED
 from tmdb_assets.files import exclusive
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.standin.server import StandIn
@@ -62,7 +63,10 @@ def test_a_partition_whose_urls_all_have_an_answer_passes_its_check(project: Pro
     result = materialize(project, added.all_batches[0])
 
     checks = result.get_asset_check_evaluations()
-    assert [(check.check_name, check.passed) for check in checks] == [(RESPONSES_COMPLETE, True)]
+    assert {check.check_name: check.passed for check in checks} == {
+        NO_URL_FAILED: True,
+        CAP_WAS_HELD: True,
+    }
     assert checks[0].partition == added.all_batches[0]
 
 
@@ -78,7 +82,9 @@ def test_failed_urls_fail_the_check_and_are_counted_by_reason_with_examples(
     rows = [record.data for record in event.metadata["failures"].records]  # type: ignore[union-attr]
     assert {row["reason"] for row in rows} == {"HTTP 503, TMDB code 9", "invalid JSON"}
     assert all(row["times"] == 1 and "/3/movie/" in row["examples"] for row in rows)
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [False]
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert not checks[NO_URL_FAILED].passed
+    assert checks[NO_URL_FAILED].severity is dg.AssetCheckSeverity.ERROR
 
 
 def test_materializing_again_asks_only_for_what_failed(project: Project, stand_in: StandIn) -> None:

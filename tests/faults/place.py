@@ -55,6 +55,7 @@ class Place:
             max_attempts=ATTEMPTS,
             outage_seconds=600.0,
             max_body_bytes=16 << 20,
+            max_failed_share=1.0,
         )
         path = folder / "faults.txt"
         path.write_text("".join(f"{url}\n" for url in urls))

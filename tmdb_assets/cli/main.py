@@ -9,9 +9,10 @@ import click
 
 from tmdb_assets.cli.limiter import limiter
 from tmdb_assets.cli.lists import add, plan
-from tmdb_assets.cli.run import run
+from tmdb_assets.cli.run import retry, run
 from tmdb_assets.cli.standin import stand_in
 from tmdb_assets.cli.status import failed, status
+from tmdb_assets.cli.ui import ui
 from tmdb_assets.cli.verify import verify
 from tmdb_assets.errors import (
     BatchError,
@@ -37,12 +38,13 @@ def cli(*, debug: bool) -> None:
       tmdb-assets run movies.txt       do it; run it again to resume
       tmdb-assets status               how far all lists are
       tmdb-assets failed movies        what failed and why
+      tmdb-assets retry movies         ask again for what failed
       tmdb-assets verify               are all files what was fetched?
       tmdb-assets limiter              the rate that all runs share
     """
 
 
-for command in (plan, add, run, status, failed, verify, limiter, stand_in):
+for command in (plan, add, run, retry, status, failed, verify, limiter, ui, stand_in):
     cli.add_command(command)
 
 

@@ -1,8 +1,8 @@
-"""Command `run`: a list from end to end through Dagster's queue, with progress.
+"""Commands `run` and `retry`: a list from end to end through Dagster's queue, with progress.
 
-It adds the list, queues a run for every batch that needs one, starts a queue daemon if none is up,
-and follows the files and the runs until all is done. The work itself happens in the runs: this
-process may be killed at any moment without harm.
+`run` adds the list. Both queue a run for every batch that needs one, start a queue daemon if none
+is up, and follow the files and the runs until all is done. The work itself happens in the runs:
+this process may be killed at any moment without harm.
 """
 
 import os
@@ -44,37 +44,96 @@ def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
       tmdb-assets run movies.txt
       TMDB_REQUESTS_PER_SECOND=40 tmdb-assets run movies.txt.gz
     """
+    settings = _checked_settings()
+    added = freeze(url_list, settings, name, strict=strict)
+    show.print_rejected(added.plan.rejected, added.plan.first_rejected)
+    if code := finish(added.plan.name, settings, added, as_json=as_json):
+        raise SystemExit(code)
+
+
+@click.command()
+@click.argument("name", metavar="[LIST]", required=False)
+@json_option
+def retry(name: str | None, *, as_json: bool) -> None:
+    r"""Ask again for what failed, and for what is pending; for nothing else.
+
+    Of all lists, or the one of that name; no file is needed. The same as materializing their
+    partitions again in the UI.
+
+    \b
+    Examples:
+      tmdb-assets retry
+      tmdb-assets retry movies
+    """
+    settings = _checked_settings()
+    codes = [
+        finish(one, settings, as_json=as_json)
+        for one in ([name] if name else batches.list_names(settings.data_dir))
+    ]
+    if not codes:
+        show.out.print(f"no lists in {settings.data_dir} yet: {show.command()} add LIST")
+    raise SystemExit(max(codes, default=0))
+
+
+def _checked_settings() -> Settings:
+    """Return the settings, when all that a download needs is there.
+
+    Raises:
+        ConfigurationError: something is missing or cannot be used.
+        LimiterError: the limiter's store cannot be used.
+    """
     settings = from_environment(os.environ)
     require_credential(settings, settings.origins[:1])
     open_files.ensure(settings.threads)
     with closing(open_door(settings)) as door:
         door.pace()  # a store that cannot be used is named before anything is frozen or started
-    added = freeze(url_list, settings, name, strict=strict)
-    show.print_rejected(added.plan.rejected, added.plan.first_rejected)
+    return settings
+
+
+def finish(
+    name: str, settings: Settings, added: batches.Added | None = None, *, as_json: bool
+) -> int:
+    """Download what a list still lacks, with progress, and sum it up; return the exit code.
+
+    Args:
+        name: of a frozen list.
+        settings: of this command.
+        added: what was just added to it, if something was.
+        as_json: print the result as JSON, and nothing else on standard output.
+
+    Raises:
+        ClickException: Ctrl-C.
+    """
     began_at = time.monotonic()
-    survey = Survey(settings.data_dir, added.plan.name)
+    survey = Survey(settings.data_dir, name)
     try:
         # with --json, standard output holds the result alone
-        problems = _download(added, settings, survey, show.err if as_json else show.out)
+        problems = _download(name, settings, added, survey, show.err if as_json else show.out)
     except KeyboardInterrupt:
         raise click.ClickException(
-            f"stopped; all that was fetched is kept. To resume: {show.command()} run {url_list}"
+            f"stopped; all that was fetched is kept. To resume: {show.command()} retry {name}"
         ) from None
     standing = survey.look()
-    _sum_up(url_list, added, standing, settings, time.monotonic() - began_at, as_json=as_json)
+    rejected = added.plan.rejected if added is not None else 0
+    _sum_up(standing, settings, time.monotonic() - began_at, rejected, as_json=as_json)
     for problem in problems:
         show.err.print(f"a run failed: {problem}", markup=False)
-    if problems or standing.failed or standing.pending:
-        raise SystemExit(1)
+    return int(bool(problems or standing.failed or standing.pending))
 
 
 def _download(
-    added: batches.Added, settings: Settings, survey: Survey, console: Console
+    name: str,
+    settings: Settings,
+    added: batches.Added | None,
+    survey: Survey,
+    console: Console,
 ) -> list[str]:
     """Have all batches downloaded that need it; return what made runs fail."""
     from tmdb_assets.cli.session import Session  # noqa: PLC0415 - Dagster takes a second to import
 
-    with Session(Path.cwd(), settings, added) as session, stoppable():
+    with Session(Path.cwd(), settings, name) as session, stoppable():
+        if added is not None:
+            session.report(added)
         progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second, console)
         with progress:
             try:
@@ -103,41 +162,35 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _sum_up(  # noqa: PLR0913 - what the summary needs
-    url_list: Path,
-    added: batches.Added,
-    standing: Standing,
-    settings: Settings,
-    seconds: float,
-    *,
-    as_json: bool,
+def _sum_up(
+    standing: Standing, settings: Settings, seconds: float, rejected: int, *, as_json: bool
 ) -> None:
     if as_json:
         show.print_json({**asdict(standing), "seconds": round(seconds, 1)})
         return
-    rows = list(_rows(added, standing, settings, seconds))
+    rows = list(_rows(standing, settings, seconds, rejected))
     show.out.print(show.table(f"list {standing.name}", rows))
     name, command = standing.name, show.command()
     if standing.failed:
         show.out.print(f"\nwhat failed:     {command} failed {name}")
-        show.out.print(f"try them again:  {command} run {url_list}")
+        show.out.print(f"try them again:  {command} retry {name}")
     elif standing.pending:
-        show.out.print(f"\nto resume:       {command} run {url_list}")
+        show.out.print(f"\nto resume:       {command} retry {name}")
     show.out.print(f"\nlook at it:      ls {settings.data_dir}/responses/{name}/*-0001 | head")
     show.out.print("in the UI:       make ui")
     show.out.print(f"later:           {command} status {name}")
 
 
 def _rows(
-    added: batches.Added, standing: Standing, settings: Settings, seconds: float
+    standing: Standing, settings: Settings, seconds: float, rejected: int
 ) -> Iterator[tuple[str, str]]:
     cap = settings.requests_per_second
     mean = standing.mean_requests_per_second
     yield from (
         row for row in show.standing_rows(standing, cap) if not row[0].startswith("requests/s")
     )
-    if added.plan.rejected:
-        yield "lines rejected", f"{added.plan.rejected:,}"
+    if rejected:
+        yield "lines rejected", f"{rejected:,}"
     yield "requests/s, first to last", f"{mean:.1f} of {cap}" if mean else "none sent"
     yield "time", show.duration(seconds)
     yield "files", str(settings.data_dir / "responses" / standing.name)

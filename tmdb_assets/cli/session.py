@@ -7,15 +7,18 @@ if none is up; should one that was up fall silent, we start ours then.
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tmdb_assets.batches import Added
+from tmdb_assets.batches import Added, read_list
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs import queue
-from tmdb_assets.defs.reaper import reap
+from tmdb_assets.defs.reaper import PARTITION_TAG, reap
+from tmdb_assets.defs.requests import QUEUED_AT_MOST, submitting
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
 from tmdb_assets.receipt import needs_download
@@ -34,18 +37,27 @@ _POLL_SECONDS = 0.3
 class Session:
     """Runs for the batches of one list; one thread."""
 
-    def __init__(self, folder: Path, settings: Settings, added: Added) -> None:
+    def __init__(self, folder: Path, settings: Settings, name: str) -> None:
+        """Open Dagster's instance and make every batch of the list a partition.
+
+        Raises:
+            ConfigurationError: there is no instance that can be used.
+            BatchError: there is no such list.
+            StoreError: the data folder or Dagster's database cannot be read.
+        """
         self._folder = folder
         self._data_dir = settings.data_dir
-        self._keys = added.all_batches
+        self._name = name
+        self._keys = tuple(one.name for one in read_list(settings.data_dir, name).batches)
         self._instance = queue.open_instance(folder)
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log_path = settings.data_dir / "dagster" / "run-daemon.log"
         self._beacon = settings.data_dir / "dagster" / "run-daemon.id"
         self._run_ids: set[str] = set()
+        self._queued: set[str] = set()
         self._suspects: dict[str, float] = {}
         self._next_reap = 0.0
-        queue.register(self._instance, added)
+        queue.register(self._instance, self._keys)
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +79,10 @@ class Session:
                 self._daemon.wait()
         self._instance.dispose()
 
+    def report(self, added: Added) -> None:
+        """Show on the page of `url_lists` what was added to the list."""
+        queue.report_added(self._instance, added)
+
     def work(self) -> Iterator[None]:
         """Queue what is needed and yield now and then until all runs have ended.
 
@@ -76,36 +92,48 @@ class Session:
         Raises:
             TmdbAssetsError: our queue daemon ended by itself.
         """
-        queued: set[str] = set()
         while not self.problems():
             needed = [key for key in self._keys if needs_download(self._data_dir, key)]
-            busy = queue.active_batches(self._instance, needed)
-            fresh = [key for key in needed if key not in busy | queued]
-            if not fresh and not busy:
+            waiting = deque(key for key in needed if key not in self._queued)
+            yield from self._submit(waiting)
+            if not waiting and not queue.active_runs(self._instance, frozenset(needed)):
                 return
-            queued.update(fresh)
+            yield from self._follow(frozenset(needed), waiting)
+
+    def _submit(self, waiting: deque[str]) -> Iterator[None]:
+        """Queue runs for batches that wait, as many as there is room for."""
+        with submitting(self._data_dir, self._name):
+            active = queue.active_runs(self._instance, frozenset(self._keys))
+            busy = {run.tags[PARTITION_TAG] for run in active}
+            fresh: list[str] = []
+            while waiting and len(fresh) + len(busy) < QUEUED_AT_MOST:
+                if (key := waiting.popleft()) not in busy:
+                    fresh.append(key)
+            self._queued.update(fresh)
             runs = queue.submit(self._instance, defs, fresh, self._folder)
             for number, run_id in enumerate(runs):
                 self._run_ids.add(run_id)
                 self._keep_daemon()
                 if number % SUBMITS_PER_YIELD == 0:
                     yield
-            yield from self._follow(needed)
 
-    def _follow(self, keys: list[str]) -> Iterator[None]:
+    def _follow(self, keys: AbstractSet[str], waiting: deque[str]) -> Iterator[None]:
         """Yield until no run of these batches is active; end them all if one failed for good."""
         next_look = 0.0
         while True:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + LOOK_SECONDS
                 active = queue.active_runs(self._instance, keys)
-                if not active:
+                if not active and not waiting:
                     return
                 self._run_ids.update(run.run_id for run in active)
                 self._keep_daemon()
                 self._reap()
                 if self.problems():
+                    waiting.clear()
                     self.stop()
+                elif len(active) < QUEUED_AT_MOST // 2:
+                    yield from self._submit(waiting)
             yield
 
     def stop(self) -> None:
@@ -115,12 +143,13 @@ class Session:
         while time.monotonic() < deadline:
             ours = [
                 run
-                for run in queue.active_runs(self._instance, self._keys)
+                for run in queue.active_runs(self._instance, frozenset(self._keys))
                 if run.run_id in self._run_ids
             ]
             if not ours:
                 return
-            queue.cancel(self._instance, [run for run in ours if run.run_id not in cancelled])
+            fresh = [run for run in ours if run.run_id not in cancelled]
+            queue.cancel(self._instance, self._data_dir, fresh)
             cancelled.update(run.run_id for run in ours)
             time.sleep(_POLL_SECONDS)
 

@@ -17,6 +17,7 @@ from tmdb_assets.limiter.opening import open_store
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
 from tmdb_assets.survey import Standing, Survey
+from tmdb_assets.watched import refused_files
 
 
 @click.command()
@@ -34,6 +35,10 @@ def status(name: str | None, *, as_json: bool) -> None:
     names = [name] if name else batches.list_names(settings.data_dir)
     standings = [Survey(settings.data_dir, one).look() for one in names]
     pace = _pace(settings)
+    for refused in refused_files(settings):
+        show.err.print(
+            f"refused: {settings.url_lists_dir / refused.file}: {refused.reason}", markup=False
+        )
     if as_json:
         for standing in standings:
             left = round(show.seconds_left(standing, settings.requests_per_second))
@@ -96,7 +101,7 @@ def _pace(settings: Settings) -> Pace | None:
 def failed(name: str | None, *, as_json: bool) -> None:
     r"""Print the URLs that failed, with their reasons, as a list that can be fed back.
 
-    `tmdb-assets run LIST` tries failed URLs again by itself.
+    `tmdb-assets retry LIST` tries them again, `run` does too.
 
     \b
     Examples:

@@ -71,7 +71,7 @@ def _verified(settings: Settings, name: str | None) -> Iterator[Verified]:
 
 
 def _of(findings: Sequence[Finding]) -> Verified:
-    return Verified(findings[0].batch, 0, 0, 0, tuple(findings))
+    return Verified(findings[0].batch, 0, 0, 0, 0, tuple(findings))
 
 
 def _print(verified: Verified) -> None:

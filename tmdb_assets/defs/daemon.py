@@ -47,6 +47,7 @@ def main(folder: Path, beacon: Path) -> None:
         location_name=LOCATION,
     )
     with exclusive(beacon, BEACON_WAIT_SECONDS), open_instance(folder) as instance:
+        beacon.write_text("")  # an id that a killed one left would be taken for ours
         with daemon_controller_from_instance(
             instance,
             workspace_load_target=target,

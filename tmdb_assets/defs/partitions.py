@@ -1,5 +1,9 @@
-"""Dagster partitions: one dynamic partition per frozen batch; the key is the batch's name."""
+"""What all assets share: one dynamic partition per frozen batch, the group, the owners."""
 
 import dagster as dg
+
+GROUP = "tmdb"
+OWNERS = ["team:tmdb"]
+RESPONSES = "tmdb_responses"
 
 batches_partitions = dg.DynamicPartitionsDefinition(name="tmdb_batches")

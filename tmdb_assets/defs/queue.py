@@ -8,8 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,10 +25,11 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
 
 from tmdb_assets.batches import Added
-from tmdb_assets.defs.assets import list_event
+from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
+from tmdb_assets.defs.lists import list_event
 from tmdb_assets.defs.partitions import batches_partitions
-from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG
+from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG, interrupt_holder
 from tmdb_assets.errors import ConfigurationError, StoreError
 from tmdb_assets.files import exclusive, is_held
 
@@ -82,36 +82,35 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
             ) from error
 
 
-def register(instance: dg.DagsterInstance, added: Added) -> None:
-    """Make every batch of the list a partition; those that are one stay as they are."""
+def register(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
+    """Make every one of these batches a partition; those that are one stay as they are."""
     name = batches_partitions.name or ""
     known = set(instance.get_dynamic_partitions(name))
-    missing = [key for key in added.all_batches if key not in known]
+    missing = [key for key in keys if key not in known]
     if missing:
         instance.add_dynamic_partitions(name, missing)
+
+
+def report_added(instance: dg.DagsterInstance, added: Added) -> None:
+    """Make the batches of a list partitions, and show on the page of `url_lists` what was new."""
+    register(instance, added.all_batches)
     if added.new_batches:
         instance.report_runless_asset_event(list_event(added))
 
 
-def active_batches(instance: dg.DagsterInstance, keys: Sequence[str]) -> set[str]:
-    """Return those of these batches that a run is queued for, works on, or will retry."""
-    return {run.tags[PARTITION_TAG] for run in active_runs(instance, keys)}
-
-
-def active_runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[dg.DagsterRun]:
+def active_runs(instance: dg.DagsterInstance, keys: Collection[str]) -> list[dg.DagsterRun]:
     """Return the runs of these batches that are to come, under way, or about to be retried."""
-    if not keys:
-        return []
-    tags: dict[str, str | Sequence[str]] = {PARTITION_TAG: list(keys)}
-    active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE, tags=tags))
+    active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE))
     failed = instance.get_runs(
         filters=dg.RunsFilter(
             statuses=[dg.DagsterRunStatus.FAILURE],
-            tags={**tags, WILL_RETRY_TAG: "true"},
+            tags={WILL_RETRY_TAG: "true"},
             updated_after=datetime.now(UTC) - timedelta(seconds=RETRY_SECONDS),
         )
     )
-    return [*active, *(run for run in failed if RETRIED_BY_TAG not in run.tags)]
+    runs = [*active, *(run for run in failed if RETRIED_BY_TAG not in run.tags)]
+    # picked out here: a list can have more batches than a database takes in a question
+    return [run for run in runs if run.tags.get(PARTITION_TAG) in keys]
 
 
 def submit(
@@ -140,24 +139,33 @@ def submit(
         yield run.run_id
 
 
-def cancel(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) -> None:
+def cancel(instance: dg.DagsterInstance, data_dir: Path, runs: Iterable[dg.DagsterRun]) -> None:
     """Take queued runs from the queue and interrupt those under way; does not wait for them.
 
-    A run whose launcher was killed cannot be reached: it goes on to its end.
+    A run whose launcher was killed is interrupted through the lock of its batch, which names it.
     """
     for run in runs:
-        with suppress(DagsterUserCodeUnreachableError):
+        try:
             instance.run_coordinator.cancel_run(run.run_id)
+        except DagsterUserCodeUnreachableError:
+            interrupt_holder(data_dir, run.tags.get(PARTITION_TAG, ""), run.run_id)
 
 
 def failures(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
-    """Return why those of these runs failed that will not be retried, each reason once."""
+    """Return why those of these runs failed that will not be retried, each reason once.
+
+    A run that failed only because too many of its URLs did is none of them: it did all it could.
+    """
     if not run_ids:
         return []
     failed = instance.get_runs(
         filters=dg.RunsFilter(run_ids=list(run_ids), statuses=[dg.DagsterRunStatus.FAILURE])
     )
-    for_good = [run for run in failed if run.tags.get(WILL_RETRY_TAG) != "true"]
+    for_good = [
+        run
+        for run in failed
+        if run.tags.get(WILL_RETRY_TAG) != "true" and TOO_MANY_FAILED_TAG not in run.tags
+    ]
     return list(dict.fromkeys(_reason(instance, run) for run in for_good))
 
 
@@ -184,13 +192,13 @@ def is_daemon_up(instance: dg.DagsterInstance, beacon: Path) -> bool:
 
     Args:
         instance: that has the queue.
-        beacon: file that a daemon of ours holds the lock of while it lives, with its id in it;
-            so the last heartbeat of a killed one does not pass for life.
+        beacon: file that a daemon of ours holds the lock of while it lives, with its id in it,
+            once it has reported; so the last heartbeat of a killed one does not pass for life.
     """
     heartbeat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
     if heartbeat is None or time.time() - heartbeat.timestamp > SILENT_SECONDS:
         return False
-    is_ours = beacon.is_file() and beacon.read_text() == heartbeat.daemon_id
+    is_ours = beacon.is_file() and beacon.read_text() in {"", heartbeat.daemon_id}
     return not is_ours or is_held(beacon)
 
 

@@ -6,14 +6,17 @@ under the tag limit: two of them stop the queue. But every run of ours holds the
 and a lock goes with its process. So a run that is STARTED while nobody holds its batch is dead.
 """
 
+import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from tmdb_assets.batch_lock import LOCK_NAME
-from tmdb_assets.errors import StoreError
+from tmdb_assets.batch_lock import LOCK_NAME, holder_pid
+from tmdb_assets.batches import batch_file
+from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.files import is_held
 from tmdb_assets.receipt import batch_folder
 
@@ -28,8 +31,12 @@ ACTIVE = [
 ]
 """Statuses of a run that is to come or under way."""
 
-YOUNG_SECONDS = 60.0
-"""A run younger than this is left alone unless it had its lock: it may not have come to it yet."""
+UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Statuses of a run that works on its batch. Dagster itself bounds how long one starts."""
+
+SILENT_SECONDS = 45.0
+"""A run without its lock is left alone as long as it says something: it comes to its lock soon
+after its start, and checks of the batch follow after it gave the lock back."""
 
 APART_SECONDS = 10.0
 """Two looks this far apart have to agree: a run gives its lock back shortly before it ends."""
@@ -49,34 +56,43 @@ def reap(
         Runs that look dead since then, with the time of day of the first look at them.
     """
     now = time.time()
-    started = instance.get_run_records(
-        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
-    )
     kept: dict[str, float] = {}
-    for record in started:
-        run = record.dagster_run
-        batch = run.tags.get(PARTITION_TAG)
-        is_young = record.start_time is None or now - record.start_time < YOUNG_SECONDS
-        if batch is None:
-            continue
-        if not _is_abandoned(data_dir, batch, run.run_id, is_young=is_young):
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY)):
+        if not _is_abandoned(instance, data_dir, run):
             continue
         first_seen = suspects.get(run.run_id, now)
         if now - first_seen < APART_SECONDS:
             kept[run.run_id] = first_seen
         else:
+            batch = run.tags[PARTITION_TAG]
             instance.report_run_failed(
                 run, f"its process is gone: nobody holds the lock of batch {batch!r}"
             )
     return kept
 
 
-def _is_abandoned(data_dir: Path, batch: str, run_id: str, *, is_young: bool) -> bool:
-    """Say whether nobody on this host holds the batch that the run had, or should have by now."""
+def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, run: dg.DagsterRun) -> bool:
+    """Say whether nobody holds the batch that the run had, or should have by now."""
+    batch = run.tags.get(PARTITION_TAG, "")
+    try:
+        if not batch_file(data_dir, batch).is_file():
+            return False  # none of ours
+        lock = batch_folder(data_dir, batch) / LOCK_NAME
+        if is_held(lock):
+            return False
+        if lock.is_file() and lock.read_text().startswith(run.run_id):
+            return True
+    except (OSError, StoreError, BatchError):
+        return False
+    last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    return not last or time.time() - last[0].timestamp > SILENT_SECONDS
+
+
+def interrupt_holder(data_dir: Path, batch: str, run_id: str) -> None:
+    """Interrupt the process that downloads a batch for this run, if one on this host does."""
     try:
         lock = batch_folder(data_dir, batch) / LOCK_NAME
-        if not lock.is_file() or is_held(lock):
-            return False
-        return not is_young or lock.read_text().startswith(run_id)
-    except (OSError, StoreError):
-        return False
+        if is_held(lock) and (pid := holder_pid(lock.read_text(), run_id)):
+            os.kill(pid, signal.SIGINT)
+    except (OSError, StoreError, BatchError):
+        return  # it ended meanwhile

@@ -2,31 +2,31 @@
 
 `new_url_lists` turns dropped files into runs; `dead_runs` tells Dagster of runs whose process is
 gone.
-
-The frozen batches on disk are the memory of what was taken, not the cursor: with a lost cursor
-everything is found again and the run keys keep it from being asked twice.
 """
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from dataclasses import dataclass, field
 
 import dagster as dg
 
 from tmdb_assets import batches
-from tmdb_assets.defs.assets import list_event
+from tmdb_assets.defs import checks
 from tmdb_assets.defs.jobs import tmdb_download
+from tmdb_assets.defs.lists import list_event
 from tmdb_assets.defs.partitions import batches_partitions
-from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG, reap
+from tmdb_assets.defs.reaper import reap
+from tmdb_assets.defs.requests import Turn, unregistered
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
-from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
+from tmdb_assets.watched import Refused, WatchedFolder, check_size, note_refused
 
-RUNS_PER_TICK = 200
-"""Runs requested in one tick at most: each costs the daemon about 0.15 s."""
+TICK_SECONDS = 20.0
+"""After this long a tick begins no further file: Dagster gives it 60 s."""
 
-_SUFFIXES = (".txt", ".txt.gz")
+_NAMED = 5
+"""Files that are no lists, named in a tick."""
 
 
 @dg.sensor(
@@ -35,39 +35,36 @@ _SUFFIXES = (".txt", ".txt.gz")
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Watches `url_lists/` (TMDB_URL_LISTS_DIR) for `.txt` and `.txt.gz` files. A file that is "
-        "the same in two ticks is frozen into batches; each becomes a partition and a run. Write a "
-        "list elsewhere and rename it into the folder, and it is whole from the start."
+        "the same in two ticks is frozen into batches; each becomes a partition and, at most 200 "
+        "at a time, a run. Write a list elsewhere and rename it into the folder, and it is whole "
+        "from the start. What was refused is on the page of `url_lists`."
     ),
 )
 def new_url_lists(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.SensorResult:
     """Freeze lists that have come to rest; register and request what they make."""
     settings = tmdb.settings()
-    cursor = _Cursor(context.cursor)
-    problems: list[str] = []
-    events: list[dg.AssetMaterialization] = []
-    for path in cursor.at_rest(settings.url_lists_dir):
-        try:
-            added = batches.add(path, settings)
-        except TmdbAssetsError as error:
-            context.log.warning("URL list %s is left out: %s", path.name, error)
-            problems.append(f"{path.name}: {error}")
-        else:
-            _log_added(path, added, context)
-            events.append(list_event(added))
-    keys = _keys_to_request(context.instance, settings)
-    is_idle = not keys and not events
+    cursor = _Cursor.read(context.cursor)
+    watched = WatchedFolder(settings.url_lists_dir, cursor.files)
+    look = _take_all(watched, settings, context)
+    # from the first batch on: what was requested before is known by its runs
+    turn = Turn(settings.data_dir, {**cursor.lists, **dict.fromkeys(look.lists, 0)})
+    keys = turn.keys(context.instance)
+    fresh = unregistered(context.instance, settings.data_dir, look.lists, keys)
+    if look.refused or look.lists:
+        note_refused(settings, look.refused, look.taken)
+        look.events.append(_evaluation(checks.lines_taken(settings)))
     return dg.SensorResult(
-        skip_reason="; ".join(problems) or "no new URL list" if is_idle else None,
-        cursor=cursor.text(),
-        dynamic_partitions_requests=[batches_partitions.build_add_request(keys)] if keys else [],
+        skip_reason=None if keys else _words(look, watched, turn),
+        cursor=_Cursor(watched.memory(), turn.positions).text(),
+        dynamic_partitions_requests=[batches_partitions.build_add_request(fresh)] if fresh else [],
         run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in keys],
-        asset_events=events,
+        asset_events=look.events,
     )
 
 
 @dg.sensor(
     job=tmdb_download,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reports runs as failed whose process is gone, so that they are taken up again.",
 )
@@ -79,58 +76,88 @@ def dead_runs(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.Sen
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(suspects))
 
 
+@dataclass
+class _Look:
+    """What came of the files of one tick."""
+
+    lists: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class _Cursor:
-    """Size and time of every file as the last tick saw it, and whether it was taken since."""
+    """What the next tick has to know; without it all is found again, and nothing asked twice.
 
-    def __init__(self, text: str | None) -> None:
-        self._seen: dict[str, list[int]] = json.loads(text) if text else {}
-        self._now: dict[str, list[int]] = {}
+    Attributes:
+        files: of the watched folder, as the last tick saw them.
+        lists: position of the first batch that may have to be requested, of lists in progress.
+    """
 
-    def at_rest(self, folder: Path) -> Iterator[Path]:
-        """Yield the lists that are as they were a tick ago and that were not taken like that."""
-        if not folder.is_dir():
-            return
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or not path.name.endswith(_SUFFIXES) or path.is_dir():
-                continue
-            found = path.stat()
-            size, changed_ns, was_taken = self._seen.get(path.name, [-1, -1, 0])
-            is_at_rest = (size, changed_ns) == (found.st_size, found.st_mtime_ns)
-            self._now[path.name] = [found.st_size, found.st_mtime_ns, int(is_at_rest)]
-            if is_at_rest and not was_taken:
-                yield path
+    files: dict[str, list[int]]
+    lists: dict[str, int]
+
+    @classmethod
+    def read(cls, text: str | None) -> "_Cursor":
+        try:
+            found = json.loads(text or "{}")
+            return cls(dict(found["files"]), dict(found["lists"]))
+        except (ValueError, KeyError, TypeError):
+            return cls({}, {})
 
     def text(self) -> str:
-        """Return the cursor for the next tick."""
-        return json.dumps(self._now)
+        return json.dumps({"files": self.files, "lists": self.lists})
 
 
-def _log_added(path: Path, added: batches.Added, context: dg.SensorEvaluationContext) -> None:
-    context.log.info(
-        "URL list %s: %d URLs, %d new, %d rejected, %d new batches",
-        *(path.name, added.plan.urls, added.plan.new, added.plan.rejected),
-        len(added.new_batches),
+def _take_all(
+    watched: WatchedFolder, settings: Settings, context: dg.SensorEvaluationContext
+) -> _Look:
+    """Freeze what rests; what there is no time for rests on."""
+    look = _Look()
+    began_at = time.monotonic()
+    for path in watched.at_rest():
+        if time.monotonic() - began_at > TICK_SECONDS:
+            break
+        version = watched.taken(path)
+        try:
+            check_size(path)
+            added = batches.add(path, settings)
+        except TmdbAssetsError as error:
+            context.log.warning("URL list %r is left out: %s", path.name, error)
+            look.refused.append(Refused(path.name, version, str(error)))
+            continue
+        context.log.info(
+            "URL list %r: %d URLs, %d new, %d rejected, %d new batches",
+            *(path.name, added.plan.urls, added.plan.new, added.plan.rejected),
+            len(added.new_batches),
+        )
+        for line in added.plan.first_rejected:
+            context.log.warning(
+                "%r line %d: %s: %s", path.name, line.line, line.reason, line.remedy
+            )
+        look.taken.append(path.name)
+        look.lists.append(added.plan.name)
+        look.events.append(list_event(added))
+    return look
+
+
+def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key or dg.AssetKey("url_lists"),
+        check_name=result.check_name or checks.EVERY_LINE,
+        passed=result.passed,
+        severity=result.severity,
+        metadata=result.metadata,
     )
-    for line in added.plan.first_rejected:
-        context.log.warning("%s line %d: %s: %s", path.name, line.line, line.reason, line.remedy)
 
 
-def _keys_to_request(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
-    """Return batches of lists from the watched folder that nobody runs, ran or registered."""
-    registered = set(instance.get_dynamic_partitions(batches_partitions.name or ""))
-    home = str(settings.url_lists_dir.absolute())
-    fresh: list[str] = []
-    for name in batches.list_names(settings.data_dir):
-        frozen = batches.read_list(settings.data_dir, name)
-        if any(source.folder == home for source in frozen.sources):
-            fresh.extend(one.name for one in frozen.batches if one.name not in registered)
-    fresh = [key for key in fresh if not _is_complete(settings, key)][:RUNS_PER_TICK]
-    if not fresh:
-        return []
-    active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE, tags={PARTITION_TAG: fresh}))
-    running = {run.tags[PARTITION_TAG] for run in active}
-    return [key for key in fresh if key not in running]
-
-
-def _is_complete(settings: Settings, key: str) -> bool:
-    return (batch_folder(settings.data_dir, key) / RECEIPT_NAME).exists()
+def _words(look: _Look, watched: WatchedFolder, turn: Turn) -> str:
+    """Say why nothing is started."""
+    words = [f"refused {one.file!r}: {one.reason}" for one in look.refused]
+    if turn.waiting:
+        words.append(f"{turn.waiting} batches wait until fewer runs are queued")
+    if watched.others:
+        names = ", ".join(map(repr, watched.others[:_NAMED]))
+        words.append(f"left alone, since lists end in .txt or .txt.gz: {names}")
+    return "; ".join(words) or "no new URL list"

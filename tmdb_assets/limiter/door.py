@@ -5,6 +5,7 @@ most one slot, and news (a stop, a slower rate) reaches every waiting thread at 
 """
 
 import threading
+import time
 from contextlib import suppress
 from typing import Self
 
@@ -27,9 +28,13 @@ class Door:
                 send()
 
     Threads queue for the door itself. A request that left late pushes the next slot away.
+
+    Attributes:
+        waited_seconds: time for which a request was ready and its slot had not come.
     """
 
     def __init__(self, store: SlotStore, requests_per_second: int) -> None:
+        self.waited_seconds = 0.0
         self._store = store
         self._bucket = SlotBucket(store, requests_per_second)
         # `buffer_ms` would be added to every sleep: each slot would be missed
@@ -60,8 +65,10 @@ class Door:
             LimiterUnavailableError: the store of the limiter cannot be used.
             LimiterClosedError: `close` was called; raised within half a second of it.
         """
+        began_at = time.monotonic()
         if not self._limiter.try_acquire("tmdb"):
             raise LimiterUnavailableError("the limiter gave no permit although it was told to wait")
+        self.waited_seconds += time.monotonic() - began_at
         self._holds_permit = True
         self._late_ns = None
 

@@ -1,0 +1,187 @@
+"""Dagster asset checks: what is proved of every batch, and of what was dropped.
+
+Those of a run are results of `tmdb_responses` itself; the others read the disk, with every
+materialization and whenever they are executed by themselves.
+"""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import dagster as dg
+
+from tmdb_assets import batches
+from tmdb_assets.defs import metadata
+from tmdb_assets.defs.lists import url_lists
+from tmdb_assets.defs.partitions import RESPONSES, batches_partitions
+from tmdb_assets.defs.resources import TmdbResource
+from tmdb_assets.errors import TmdbAssetsError
+from tmdb_assets.model import Settings
+from tmdb_assets.report import EXAMPLES, Report
+from tmdb_assets.verification import Finding, Flaw, verify_batch
+from tmdb_assets.watched import refused_files
+
+NO_URL_FAILED = "no_url_failed"
+CAP_WAS_HELD = "cap_was_held"
+ONE_OUTCOME = "every_url_has_one_outcome"
+FILES_MATCH = "files_are_as_fetched"
+EVERY_LINE = "every_line_was_taken"
+
+WARN_SHARE = 0.01
+"""Failed URLs of a batch, as a share, that are a warning still; more is an error."""
+
+_ABOUT_OUTCOMES = frozenset({Flaw.UNREADABLE, Flaw.RECEIPT})
+
+
+def _spec(name: str, description: str) -> dg.AssetCheckSpec:
+    """Return a check that has a result per partition: else a good batch would hide a bad one."""
+    with warnings.catch_warnings():
+        # partitioned checks are a preview; the contract tests notice if they change
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name, asset=RESPONSES, partitions_def=batches_partitions, description=description
+        )
+
+
+run_checks = [
+    _spec(
+        NO_URL_FAILED,
+        "No URL of the batch was given up: all are fetched or absent. Up to one in a hundred is a "
+        "warning, more an error; beyond TMDB_MAX_FAILED_SHARE the run fails. Materialize the "
+        "partition again to ask for the failed ones again, and for nothing else.",
+    ),
+    _spec(
+        CAP_WAS_HELD,
+        "In no second of this run did more requests leave than the cap allows, those of all other "
+        "runs counted too: from `sent_at` of all outcomes in the data folder.",
+    ),
+]
+
+
+def of_run(report: Report) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results of `run_checks`."""
+    is_rare = report.failed_share <= WARN_SHARE
+    yield dg.AssetCheckResult(
+        check_name=NO_URL_FAILED,
+        passed=report.failed == 0,
+        severity=dg.AssetCheckSeverity.WARN if is_rare else dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "failed": report.failed,
+            "urls": report.urls,
+            "failed_share": round(report.failed_share, 4),
+            **({"failures": metadata.failures(report)} if report.failures else {}),
+        },
+    )
+    yield dg.AssetCheckResult(
+        check_name=CAP_WAS_HELD,
+        passed=report.cap_use.fullest <= report.cap,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=metadata.of_cap(report),
+    )
+
+
+@dg.multi_asset_check(
+    name="batch_on_disk",
+    specs=[
+        _spec(
+            ONE_OUTCOME,
+            "Every URL of the batch has one outcome that counts, every line of `outcomes.jsonl` is "
+            "readable and about a URL of the batch, and the receipt says the same.",
+        ),
+        _spec(
+            FILES_MATCH,
+            "Every file of the batch has the digest that was recorded when it was fetched, none is "
+            "missing and none is strange. The same as `tmdb-assets verify`, which also repairs.",
+        ),
+    ],
+)
+def batch_on_disk(
+    context: dg.AssetCheckExecutionContext, tmdb: TmdbResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Read everything of the batch back and compare."""
+    try:
+        verified = verify_batch(tmdb.settings().data_dir, context.partition_key)
+    except TmdbAssetsError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    about_outcomes = [one for one in verified.findings if one.flaw in _ABOUT_OUTCOMES]
+    about_files = [one for one in verified.findings if one.flaw not in _ABOUT_OUTCOMES]
+    yield dg.AssetCheckResult(
+        check_name=ONE_OUTCOME,
+        passed=not about_outcomes and not verified.without_outcome,
+        metadata={
+            "urls": verified.urls,
+            "without_outcome": verified.without_outcome,
+            **_flaws(about_outcomes),
+        },
+    )
+    yield dg.AssetCheckResult(
+        check_name=FILES_MATCH,
+        passed=not about_files,
+        metadata={"files_as_fetched": verified.bodies, **_flaws(about_files)},
+    )
+
+
+def _flaws(findings: Sequence[Finding]) -> metadata.Metadata:
+    times = Counter(one.flaw for one in findings)
+    if not times:
+        return {}
+    rows = (
+        {
+            "flaw": flaw.value,
+            "times": count,
+            "examples": "\n".join([one.what for one in findings if one.flaw is flaw][:EXAMPLES]),
+            "remedy": next(one.remedy for one in findings if one.flaw is flaw),
+        }
+        for flaw, count in times.items()
+    )
+    return {"flaws": metadata.table(rows)}
+
+
+@dg.asset_check(
+    asset=url_lists.key,
+    name=EVERY_LINE,
+    description=(
+        "Every file dropped into the watched folder was taken, with every line. A file that was "
+        "refused is an error, a line that was left out a warning; both are named."
+    ),
+)
+def every_line_was_taken(tmdb: TmdbResource) -> dg.AssetCheckResult:
+    """Look up what was refused and left out."""
+    return lines_taken(tmdb.settings())
+
+
+def lines_taken(settings: Settings) -> dg.AssetCheckResult:
+    """Return the result of `every_line_was_taken`."""
+    refused = refused_files(settings)
+    left_out = list(_left_out(settings))
+    return dg.AssetCheckResult(
+        asset_key=url_lists.key,
+        check_name=EVERY_LINE,
+        passed=not refused and not left_out,
+        severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "refused_files": len(refused),
+            "lists_with_rejected_lines": len(left_out),
+            **_named("refused", ({"file": one.file, "reason": one.reason} for one in refused)),
+            **_named("rejected", left_out),
+        },
+    )
+
+
+def _left_out(settings: Settings) -> Iterator[dict[str, str | int]]:
+    """Yield a row per file whose latest version had lines that were rejected."""
+    for name in batches.list_names(settings.data_dir):
+        sources = batches.read_list(settings.data_dir, name).sources
+        for source in {source.file: source for source in sources}.values():
+            if source.rejected and (line := next(iter(source.first_rejected), None)):
+                yield {
+                    "list": name,
+                    "file": source.file,
+                    "lines": source.rejected,
+                    "first": f"line {line.line}: {line.reason}: {line.remedy}",
+                }
+
+
+def _named(name: str, rows: Iterable[dict[str, str | int]]) -> metadata.Metadata:
+    found = list(rows)
+    return {name: metadata.table(found)} if found else {}

@@ -1,0 +1,25 @@
+"""Dagster's view of URL lists: the asset that they are, and the event that one was frozen."""
+
+import dagster as dg
+
+from tmdb_assets.batches import Added
+from tmdb_assets.defs import metadata
+from tmdb_assets.defs.partitions import GROUP, OWNERS
+
+url_lists = dg.AssetSpec(
+    "url_lists",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"file"},
+    tags={"stage": "source"},
+    description=(
+        "Lists of TMDB URLs, frozen into batches of about 2,000 under `data/batches`. "
+        "Drop a list into `url_lists/`, or run `tmdb-assets add LIST`: every batch becomes a "
+        "partition of `tmdb_responses`."
+    ),
+)
+
+
+def list_event(added: Added) -> dg.AssetMaterialization:
+    """Return the event that a list was frozen, for the page of `url_lists`."""
+    return dg.AssetMaterialization(url_lists.key, metadata=metadata.of_list(added))

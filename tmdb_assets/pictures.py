@@ -1,0 +1,85 @@
+"""Pictures of a run as SVG, small enough to stand in a table of metadata.
+
+Dagster's UI shows Markdown in place below 1,000 characters only, and the picture is base64 in it:
+so one has some 700 bytes.
+"""
+
+import base64
+from collections.abc import Sequence
+
+MAX_SVG_BYTES = 700
+WIDTH, HEIGHT, TOP = 300, 60, 10
+POINTS = 42
+"""Corners of a line at most: two lines and their words fit."""
+
+BINS = 30
+
+
+def arrivals(everybody: Sequence[int], own: Sequence[int], cap: int) -> str:
+    """Draw requests per second against the cap: all of them grey, those of this run blue.
+
+    Args:
+        everybody: requests by seconds.
+        own: of this run, by the same seconds.
+        cap: requests per second at most.
+    """
+    top = max(cap, *everybody, 1)
+    cap_y = _y(cap, top)
+    return _svg(
+        f'<path d="{_line(everybody, top)}V{HEIGHT}H0" fill="#ccc"/>'
+        f'<path d="{_line(own, top)}" fill="none" stroke="#36c"/>'
+        f'<path d="M0 {cap_y}H{WIDTH}" stroke="#d22" stroke-dasharray="3"/>'
+        f'<text y="8">{cap}/s</text>{_right(f"{len(everybody)} s")}'
+    )
+
+
+def latencies(seconds: Sequence[float]) -> str:
+    """Draw how many answers took how long; the slowest hundredth stands in the last bar."""
+    ordered = sorted(seconds)
+    longest = ordered[int(len(ordered) * 0.99)] if ordered else 0.0
+    counts = [0] * BINS
+    for value in ordered:
+        counts[min(BINS - 1, int(value / longest * BINS)) if longest else 0] += 1
+    top, step = max(*counts, 1), WIDTH // BINS
+    bars = "".join(
+        f"M{number * step} {HEIGHT}V{_y(count, top)}"
+        for number, count in enumerate(counts)
+        if count
+    )
+    return _svg(
+        f'<path transform="translate(4)" d="{bars}" stroke="#36c" stroke-width="8"/>'
+        f'<text y="8">{top}</text>{_right(f"{longest:.1f} s")}'
+    )
+
+
+def markdown(svg: str, words: str) -> str:
+    """Return a picture as Markdown."""
+    return f"![{words}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def _svg(inner: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'font-size="9" fill="#888">{inner}</svg>'
+    )
+
+
+def _right(words: str) -> str:
+    return f'<text x="{WIDTH}" y="8" text-anchor="end">{words}</text>'
+
+
+def _line(counts: Sequence[int], top: int) -> str:
+    """Return a path from left to right, in relative steps; means of a few where there are many."""
+    size = max(1, -(-len(counts) // POINTS))
+    groups = [counts[start : start + size] for start in range(0, len(counts), size)] or [(0,)]
+    step = max(1, WIDTH // max(1, len(groups) - 1))
+    first, *others = [_y(sum(group) / len(group), top) for group in groups]
+    path, before = f"M0 {first}l", first
+    for y in others:
+        path += f"{step} {y - before} "
+        before = y
+    return path.rstrip("l ").replace(" -", "-")
+
+
+def _y(value: float, top: float) -> int:
+    return round(HEIGHT - value / top * (HEIGHT - TOP))

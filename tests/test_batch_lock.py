@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.helpers import held, in_time
-from tmdb_assets.batch_lock import BatchLock, this_host
+from tmdb_assets.batch_lock import BatchLock, holder_pid, this_host
 from tmdb_assets.errors import BatchBusyError, StoreError
 
 HOLD = """
@@ -293,3 +293,32 @@ def test_what_is_no_file_is_refused_and_touched_by_nobody(
 
     assert (tmp_path / "notes").read_text() == ELSEWHERE
     assert {path.name for path in tmp_path.iterdir()} == {"notes", ".lock"}
+
+
+# --- whose it is --------------------------------------------------------------------------------
+
+
+def test_the_process_that_holds_a_lock_is_told_by_its_line(tmp_path: Path) -> None:
+    with held(HOLD, tmp_path) as process:
+        said = line(tmp_path)
+        found = holder_pid(said, "run-7"), holder_pid(said, "run-8")
+
+    assert found == (process.pid, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "\n", "run-7", "run-7 4711", f"run-7 4711 {this_host()}"),
+        f"run-7 4711 another-{this_host()} 1",
+        f"run-77 4711 {this_host()} 1",
+        f"- 4711 {this_host()} 1",
+        *(f"run-7 {pid} {this_host()} 1" for pid in ("-4711", "4711.0", "0x1f", "pid", "²", "_1")),
+    ],
+)
+def test_a_line_of_somebody_else_or_of_no_lock_tells_no_process(text: str) -> None:
+    assert holder_pid(text, "run-7") is None
+
+
+def test_a_number_that_is_no_process_tells_none() -> None:
+    assert holder_pid(f"run-7 {'9' * 5000} {this_host()} 1", "run-7") is None

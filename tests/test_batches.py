@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tmdb_assets.batches import (
     Added,
     add,
+    batch_file,
     list_names,
     load,
     origins_of,
@@ -17,7 +18,7 @@ from tmdb_assets.batches import (
     read_list,
     split_sizes,
 )
-from tmdb_assets.errors import UrlListError
+from tmdb_assets.errors import BatchError, StoreError, UrlListError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
 
@@ -238,3 +239,42 @@ def test_lists_are_listed_by_their_records(tmp_path: Path, settings: Settings) -
 
     assert before == ()
     assert list_names(settings.data_dir) == ("a", "b")
+
+
+def test_the_file_of_a_batch_has_its_urls(tmp_path: Path, settings: Settings) -> None:
+    added = add(written(tmp_path, *range(150)), settings)
+
+    paths = [batch_file(settings.data_dir, batch) for batch in added.all_batches]
+
+    assert [len(path.read_text().splitlines()) for path in paths] == [75, 75]
+    assert {path.parent for path in paths} == {record(settings).parent}
+
+
+def test_the_file_of_a_batch_that_there_is_not_is_named_and_not_made(
+    tmp_path: Path, settings: Settings
+) -> None:
+    path = batch_file(settings.data_dir, "my-films-0007")
+
+    assert path == settings.data_dir / "batches" / "my-films" / "my-films-0007.txt"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "films", "films-1", "-0001", "../x-0001", "a/b-0001", "films-0001\n", "films-0001.txt"],
+)
+def test_what_is_no_name_of_a_batch_has_no_file(settings: Settings, name: str) -> None:
+    with pytest.raises(BatchError, match="is no name of a batch: they look like my-list-0001"):
+        batch_file(settings.data_dir, name)
+
+
+@pytest.mark.parametrize("place", ["batches", "batches/films"])
+def test_no_file_of_a_batch_lies_behind_a_link_that_leads_out(
+    tmp_path: Path, settings: Settings, place: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (settings.data_dir / place).parent.mkdir(parents=True)
+    (settings.data_dir / place).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StoreError, match=r"leads out of '.*/data': remove the symbolic link there"):
+        batch_file(settings.data_dir, "films-0001")

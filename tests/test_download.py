@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tmdb_assets import batches
+from tmdb_assets.cap_use import CapUse, fullest_second
 from tmdb_assets.download import download_batch
 from tmdb_assets.errors import (
     BatchBusyError,
@@ -23,7 +24,7 @@ from tmdb_assets.errors import (
     StoreError,
 )
 from tmdb_assets.model import Outcome, OutcomeKind, Settings, Target
-from tmdb_assets.outcomes import decode
+from tmdb_assets.outcomes import decode, encode
 from tmdb_assets.receipt import batch_folder, needs_download
 from tmdb_assets.settings import from_environment
 from tmdb_assets.standin.bodies import answer_to
@@ -33,6 +34,7 @@ from tmdb_assets.standin.settings import StandInSettings
 from tmdb_assets.store import BatchStore
 
 BATCH = "films-stand-in-0001"
+OUTCOME = Outcome("", "", OutcomeKind.ABSENT, 404, "", 1, 0, "", "", (), 0.1)
 THREADS = 16
 PASSING = (
     *("503", "502", "500", "504", "reset", "close", "reset_in_body", "truncated"),
@@ -171,6 +173,37 @@ def test_the_rates_and_times_of_the_report_are_those_of_the_outcomes(
     assert 0.0 < report.latency_p50_seconds <= report.latency_p95_seconds <= report.seconds
     assert report.seconds <= time.time() - began_at
     assert began_at <= sent_at[0]
+    assert len(report.latencies_seconds) == 100
+    assert sorted(report.latencies_seconds) == pytest.approx(
+        sorted(outcome.seconds for outcome in films.outcomes()), abs=1e-6
+    )
+    assert sorted(report.latencies_seconds)[49] == report.latency_p50_seconds
+    assert 0.0 < report.permit_wait_seconds <= report.seconds
+
+
+def test_the_report_tells_how_the_run_and_all_beside_it_used_the_cap(
+    tmp_path: Path, limiter: Path
+) -> None:
+    with StandIn(quick()) as server:
+        films = place(tmp_path, server.origin, limiter, 100)
+        # what another run leaves that sends all the time
+        other = batch_folder(films.settings.data_dir, "shows-stand-in-0001")
+        other.mkdir(parents=True)
+        now = time.time()
+        moments = tuple(now + number / 100 for number in range(6000))
+        (other / "outcomes.jsonl").write_bytes(encode(replace(OUTCOME, sent_at=moments)))
+
+        report = download_batch(BATCH, films.settings)
+
+    own = sorted(moment for outcome in films.outcomes() for moment in outcome.sent_at)
+    others = sum(own[0] <= moment <= own[-1] for moment in moments)
+    use = report.cap_use
+    assert report.cap == 1000
+    assert use.batches == 2
+    assert use.requests == sum(use.per_second) == pytest.approx(100 + others, abs=1)
+    assert sum(use.own_per_second) == 100
+    assert len(use.per_second) == len(use.own_per_second)
+    assert fullest_second(own)[0] + 90 <= use.fullest <= 1000
 
 
 def test_the_receipt_vouches_for_all_bodies(tmp_path: Path, limiter: Path) -> None:
@@ -277,6 +310,8 @@ def test_a_finished_batch_costs_no_request(tmp_path: Path, limiter: Path) -> Non
     assert (report.urls, report.resumed, report.requests) == (100, 100, 0)
     assert (report.fetched, report.absent) == (first.fetched, first.absent)
     assert (report.bytes, report.requests_per_second, report.latency_p95_seconds) == (0, 0.0, 0.0)
+    assert (report.latencies_seconds, report.permit_wait_seconds) == ((), 0.0)
+    assert report.cap_use == CapUse(0, 0, 0, 0.0, (), ())
     assert (films.responses / "receipt.json").read_bytes() == receipt
 
 

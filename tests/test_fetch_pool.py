@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -667,3 +668,42 @@ def test_a_stopped_run_tells_its_pauses_too(make: Callable[[], BaseException]) -
 
     assert pool.statistics.pauses == {"HTTP 503, TMDB code 9": 1}
     assert survivors() == []
+
+
+@pytest.mark.parametrize("make", [CredentialError, KeyboardInterrupt, StoreError])
+def test_a_stopped_run_says_in_the_log_how_far_it_came(
+    make: Callable[[], BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FakeStore(targets(1000), make(), fails_at=100)
+
+    with caplog.at_level(logging.WARNING), pytest.raises(type(make())):
+        pool_of(store, FakeFetcher()).run(Bell())
+
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said == (
+        f"stopped with {len(store.outcomes)} of 1000 URLs done: all of it is kept, "
+        "and the next run goes on there"
+    )
+    assert len(store.outcomes) >= 99
+    assert survivors() == []
+
+
+def test_a_run_that_a_thread_ended_says_how_far_it_came_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = FakeStore(targets(9))
+
+    with caplog.at_level(logging.WARNING), pytest.raises(CredentialError):
+        pool_of(store, FakeFetcher({"movie-4": [BAD_KEY]}), threads=1).run(Bell())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "stopped with 4 of 9 URLs done: all of it is kept, and the next run goes on there"
+    ]
+    assert survivors() == []
+
+
+def test_a_run_that_ends_well_says_nothing_of_a_stop(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        fetched({"movie-0": [BAD_ID]}, count=9)
+
+    assert caplog.records == []

@@ -23,7 +23,14 @@ from tests.store.helpers import (
     targets,
 )
 from tmdb_assets.errors import StoreError
-from tmdb_assets.receipt import batch_folder, counted, encode, needs_download, read
+from tmdb_assets.receipt import (
+    batch_folder,
+    counted,
+    encode,
+    is_settled,
+    needs_download,
+    read,
+)
 from tmdb_assets.store import BatchStore
 
 KINDS = (FETCHED, ABSENT, FETCHED, FAILED)
@@ -98,7 +105,11 @@ def test_a_receipt_that_is_no_file_is_named_and_nothing_waits(
     obstruct(folder / "receipt.json")
 
     with in_time(5):
-        for look in (lambda: read(folder), lambda: needs_download(tmp_path, BATCH)):
+        for look in (
+            lambda: read(folder),
+            lambda: needs_download(tmp_path, BATCH),
+            lambda: is_settled(tmp_path, BATCH),
+        ):
             with pytest.raises(StoreError, match=r"cannot use '.*/receipt\.json': "):
                 look()
 
@@ -149,6 +160,7 @@ def test_whatever_a_receipt_says_it_is_believed_or_not_but_never_an_error(
     (folder / "receipt.json").write_text(json.dumps({"failed": 0, "fetched": 0, **values}))
 
     assert needs_download(data_dir, BATCH) in {True, False}
+    assert is_settled(data_dir, BATCH) in {True, False}
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN"])
@@ -184,6 +196,35 @@ def test_a_batch_with_a_failure_needs_a_download_although_it_has_a_receipt(tmp_p
         store.seal(1.0)
 
     assert needs_download(tmp_path, BATCH)
+    assert not is_settled(tmp_path, BATCH)
+
+
+def test_a_batch_is_settled_by_its_receipt_alone(tmp_path: Path, folder: Path) -> None:
+    before = is_settled(tmp_path, BATCH)
+    for path in folder.iterdir():
+        if path.name != "receipt.json":
+            path.unlink()
+    alone = is_settled(tmp_path, BATCH)
+    (folder / "receipt.json").unlink()
+
+    assert (before, alone, is_settled(tmp_path, BATCH)) == (True, True, False)
+
+
+def test_a_batch_that_never_ran_is_not_settled_and_a_look_makes_no_folder(tmp_path: Path) -> None:
+    assert not is_settled(tmp_path / "data", BATCH)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"{}", b'{"failed": null}', b'{"failed": "0"}', b'{"failed": 1e400}'],
+)
+def test_what_says_nothing_of_failures_settles_nothing(
+    tmp_path: Path, folder: Path, content: bytes
+) -> None:
+    (folder / "receipt.json").write_bytes(content)
+
+    assert not is_settled(tmp_path, BATCH)
 
 
 @pytest.mark.parametrize("place", ["responses", "responses/films", "responses/films/films-0001"])
@@ -193,5 +234,6 @@ def test_no_batch_lies_behind_a_link_that_leads_out(tmp_path: Path, place: str) 
     (data_dir / place).parent.mkdir(parents=True)
     (data_dir / place).symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(StoreError, match=r"leads out of '.*/data': remove the symbolic link there"):
-        needs_download(data_dir, BATCH)
+    for look in (needs_download, is_settled):
+        with pytest.raises(StoreError, match=r"leads out of '.*/data': remove the symbolic link"):
+            look(data_dir, BATCH)

@@ -1,11 +1,13 @@
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tmdb_assets.cap_use import CapUse
 from tmdb_assets.model import Outcome, OutcomeKind
-from tmdb_assets.report import EXAMPLES, Statistics, percentile, rate_per_second
+from tmdb_assets.report import EXAMPLES, Report, Statistics, percentile, rate_per_second
 
 
 def outcome(
@@ -112,20 +114,87 @@ def test_of_many_failures_the_count_is_whole_and_the_examples_are_few() -> None:
 
 
 def test_the_line_of_progress_tells_how_far_how_fast_and_how_long_still() -> None:
-    statistics = Statistics(urls=4)
-    # as if the run had begun a year ago, so that the moment of asking does not matter
-    statistics.began_at -= 365 * 86_400.0
+    statistics = Statistics(urls=10, _line_at=100.0)
     statistics.add(outcome(1), seconds=0.1)
     statistics.add(outcome(2, OutcomeKind.ABSENT, "HTTP 404"), seconds=0.1)
     statistics.add(outcome(3, OutcomeKind.FAILED, "timed out"), seconds=0.1)
 
-    line = statistics.progress_line()
+    line = statistics.progress_line(lambda: 102.0)
 
-    assert line.startswith("3 of 4 URLs done (1 absent, 1 failed), 0.0 URLs/s, 105120")
-    assert line.endswith(" s left")
+    assert line == "3 of 10 URLs done (1 absent, 1 failed), 1.5 URLs/s, 5 s left"
+
+
+def test_the_line_of_progress_tells_the_speed_since_the_last_such_line() -> None:
+    statistics = Statistics(urls=100, _line_at=0.0)
+    lines = []
+    for now, new in ((10.0, 40), (20.0, 5), (30.0, 0), (40.0, 5)):
+        for number in range(new):
+            statistics.add(outcome(number), seconds=0.1)
+        lines.append(statistics.progress_line(iter([now]).__next__))
+
+    assert lines == [
+        "40 of 100 URLs done (0 absent, 0 failed), 4.0 URLs/s, 15 s left",
+        "45 of 100 URLs done (0 absent, 0 failed), 0.5 URLs/s, 110 s left",
+        "45 of 100 URLs done (0 absent, 0 failed), 0.0 URLs/s, nothing new",
+        "50 of 100 URLs done (0 absent, 0 failed), 0.5 URLs/s, 100 s left",
+    ]
+
+
+def test_the_last_line_of_progress_has_nothing_left() -> None:
+    statistics = Statistics(urls=1, _line_at=0.0)
+    statistics.add(outcome(1), seconds=0.1)
+
+    assert statistics.progress_line(lambda: 4.0).endswith("0.2 URLs/s, 0 s left")
 
 
 def test_the_line_of_progress_says_that_there_is_nothing_yet() -> None:
     line = Statistics(urls=4).progress_line()
 
-    assert line == "0 of 4 URLs done (0 absent, 0 failed), 0.0 URLs/s, nothing yet"
+    assert line == "0 of 4 URLs done (0 absent, 0 failed), 0.0 URLs/s, nothing new"
+
+
+def test_a_line_of_progress_in_the_moment_of_the_last_one_is_no_error() -> None:
+    statistics = Statistics(urls=4, _line_at=7.0)
+    statistics.add(outcome(1), seconds=0.1)
+
+    assert statistics.progress_line(lambda: 7.0).startswith("1 of 4 URLs done")
+
+
+def report(urls: int, failed: int) -> Report:
+    return Report(
+        batch="films-0001",
+        urls=urls,
+        fetched=urls - failed,
+        absent=0,
+        failed=failed,
+        resumed=0,
+        requests=urls,
+        refused=0,
+        seconds=1.0,
+        requests_per_second=50.0,
+        share_of_cap=1.0,
+        latency_p50_seconds=0.1,
+        latency_p95_seconds=0.1,
+        bytes=0,
+        failures=(),
+        pauses=(),
+        cooldowns=0,
+        cooldown_seconds=0.0,
+        outages=0,
+        outage_seconds=0.0,
+        limiter_rate=50.0,
+        permit_wait_seconds=0.0,
+        cap=50,
+        cap_use=CapUse(0, 0, 0, 0.0, (), ()),
+        latencies_seconds=(),
+        folder=Path("films-0001"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("urls", "failed", "share"), [(0, 0, 0.0), (8, 0, 0.0), (8, 2, 0.25), (8, 8, 1.0)]
+)
+def test_the_share_of_failed_urls_is_that_of_the_whole_batch(
+    urls: int, failed: int, share: float
+) -> None:
+    assert report(urls, failed).failed_share == share

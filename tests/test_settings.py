@@ -22,6 +22,7 @@ NAMES = (
     "TMDB_MAX_ATTEMPTS",
     "TMDB_OUTAGE_SECONDS",
     "TMDB_MAX_BODY_MIB",
+    "TMDB_MAX_FAILED_SHARE",
 )
 
 
@@ -42,6 +43,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         max_attempts=6,
         outage_seconds=600.0,
         max_body_bytes=16 * 1024 * 1024,
+        max_failed_share=0.1,
     )
 
 
@@ -51,7 +53,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 def test_every_variable_is_heeded() -> None:
     given = "k3y 500 redis://h:1/2 8 100 /d u"
-    values = ("", *given.split(), LOOPBACK, "1.5", "1", "1.5", "2")
+    values = ("", *given.split(), LOOPBACK, "1.5", "1", "1.5", "2", "0.25")
 
     found = from_environment(dict(zip(NAMES, values, strict=True)))
 
@@ -69,6 +71,7 @@ def test_every_variable_is_heeded() -> None:
         max_attempts=1,
         outage_seconds=1.5,
         max_body_bytes=2 * 1024 * 1024,
+        max_failed_share=0.25,
     )
 
 
@@ -88,6 +91,7 @@ def test_the_token_wins_over_the_key() -> None:
         ("TMDB_MAX_ATTEMPTS", 1, 20),
         ("TMDB_OUTAGE_SECONDS", 1, 86_400),
         ("TMDB_MAX_BODY_MIB", 1, 1024),
+        ("TMDB_MAX_FAILED_SHARE", 0, 1),
     ],
 )
 def test_bounds_are_allowed_and_what_lies_beyond_is_refused(
@@ -114,6 +118,21 @@ def test_what_is_no_whole_number_is_refused(name: str, value: str) -> None:
 def test_what_is_no_number_is_no_timeout(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"TMDB_TIMEOUT_SECONDS is .* not a number: set"):
         from_environment({"TMDB_TIMEOUT_SECONDS": value})
+
+
+@pytest.mark.parametrize("value", ["1.000000001", "-0.1", "10", "10%", ".5", "half", "nan", "1/2"])
+def test_what_is_no_share_is_refused(value: str) -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=r"TMDB_MAX_FAILED_SHARE is .*: set it to 0 to 1 \(as a share of a batch\), "
+        r"or unset it for 0\.1$",
+    ):
+        from_environment({"TMDB_MAX_FAILED_SHARE": value})
+
+
+@pytest.mark.parametrize(("value", "share"), [("0", 0.0), ("1.0", 1.0), ("0.015", 0.015)])
+def test_a_share_may_be_any_from_none_to_all(value: str, share: float) -> None:
+    assert from_environment({"TMDB_MAX_FAILED_SHARE": value}).max_failed_share == share
 
 
 @pytest.mark.parametrize(

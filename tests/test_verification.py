@@ -177,7 +177,7 @@ def test_a_batch_as_it_was_fetched_has_no_flaw(films: Place) -> None:
     verified = verify_batch(films.data_dir, BATCH)
 
     assert (verified.batch, verified.urls, verified.bodies) == (BATCH, 6, 4)
-    assert (verified.pending, verified.findings) == (0, ())
+    assert (verified.pending, verified.without_outcome, verified.findings) == (0, 0, ())
 
 
 def test_a_batch_that_never_ran_has_no_flaw_and_all_of_it_is_pending(tmp_path: Path) -> None:
@@ -187,6 +187,7 @@ def test_a_batch_that_never_ran_has_no_flaw_and_all_of_it_is_pending(tmp_path: P
     verified = verify_batch(tmp_path / "data", batch)
 
     assert (verified.urls, verified.bodies, verified.pending, verified.findings) == (6, 0, 6, ())
+    assert verified.without_outcome == 6
     assert tree(tmp_path) == before
 
 
@@ -215,6 +216,27 @@ def test_what_is_counted_as_fetched_and_pending_follows_the_files(films: Place) 
     verified = verify_batch(films.data_dir, BATCH)
 
     assert (verified.urls, verified.bodies, verified.pending) == (6, 2, 3)
+    assert verified.without_outcome == 0
+
+
+def test_urls_whose_outcomes_are_gone_torn_or_odd_are_without_one(films: Place) -> None:
+    kept = lines(films.folder)[:3]
+    of_no_url = lines(films.folder)[3].replace(b"movie/3", b"movie/99")
+    torn = lines(films.folder)[4][:-1]
+    (films.folder / "outcomes.jsonl").write_bytes(b"".join([*kept, b"{}\n", of_no_url, torn]))
+
+    verified = verify_batch(films.data_dir, BATCH)
+
+    assert (verified.urls, verified.pending, verified.without_outcome) == (6, 3, 3)
+
+
+def test_a_failed_url_is_pending_and_has_an_outcome(films: Place) -> None:
+    films.append(outcome_of(films.targets[0], FAILED))
+    films.append(outcome_of(films.targets[3], FAILED))
+
+    verified = verify_batch(films.data_dir, BATCH)
+
+    assert (verified.pending, verified.without_outcome) == (2, 0)
 
 
 @pytest.mark.parametrize("damage", [damage for damage, _ in DAMAGES.values()], ids=DAMAGES)

@@ -70,6 +70,22 @@ def test_a_batch_that_is_not_what_was_frozen_is_named_and_the_others_are_looked_
         repair(three, "films-0001")
 
 
+def test_of_a_batch_that_cannot_be_looked_at_no_url_counts_as_having_an_outcome(
+    three: Path,
+) -> None:
+    (three / "batches" / "films" / "films-0001.txt").unlink()
+    (three / "responses" / "films" / "strange").mkdir()
+
+    found = [(one.batch, one.urls, one.without_outcome) for one in verify_list(three, "films")]
+
+    assert found == [
+        ("films-0001", 100, 100),
+        ("films-0002", 100, 0),
+        ("films-0003", 100, 100),
+        ("films", 0, 0),
+    ]
+
+
 def newer(folder: Path) -> None:
     path = folder / "outcomes.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"format":1', b'"format":2'))

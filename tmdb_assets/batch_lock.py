@@ -7,6 +7,7 @@ than its own stops. The line of a writer that ended well is gone; that of a dead
 """
 
 import os
+import re
 import socket
 import time
 from contextlib import ExitStack
@@ -147,7 +148,7 @@ def holder_pid(line: str, holder: str) -> int | None:
     fields = line.split()
     if len(fields) < 4 or (fields[0], fields[2]) != (holder, this_host()):  # noqa: PLR2004 - as written
         return None
-    return int(fields[1]) if fields[1].isdecimal() else None
+    return int(fields[1]) if re.fullmatch(r"[1-9][0-9]{0,8}", fields[1]) else None
 
 
 @cache

@@ -6,16 +6,23 @@ probes in an outage), and what other data folders send. It can show that the cap
 how well it was used; the proof that it holds is taken at a server's door.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmdb_assets import outcomes
-from tmdb_assets.errors import BatchError
+from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.files import storing, within
 
 SECOND = 1.0
+_GRAIN_SECONDS = 1e-5
+"""Outcomes round moments to microseconds: what left first and last must not fall outside."""
+
+SETTLE_SECONDS = 4.0
+"""How long what another run sent can be without its outcome: until it is answered."""
+
 _MARGIN_SECONDS = 60.0
 """How far the clock that stamps files may be behind the one that stamps requests."""
 
@@ -40,6 +47,13 @@ class CapUse:
     per_second: tuple[int, ...]
     own_per_second: tuple[int, ...]
 
+    @property
+    def requests_per_second(self) -> float:
+        """Requests of all batches per second; without the last seconds, of which some are out."""
+        whole = len(self.per_second) - 1
+        counted = whole - math.ceil(SETTLE_SECONDS) if whole > 2 * SETTLE_SECONDS else whole
+        return sum(self.per_second[:counted]) / counted if counted > 0 else 0.0
+
 
 def look_back(data_dir: Path, own: Sequence[float]) -> CapUse:
     """Return how the cap was used from the first to the last of these moments, by everybody.
@@ -53,7 +67,7 @@ def look_back(data_dir: Path, own: Sequence[float]) -> CapUse:
     """
     if not own:
         return CapUse(0, 0, 0, 0.0, (), ())
-    began_at, ended_at = min(own), max(own)
+    began_at, ended_at = min(own) - _GRAIN_SECONDS, max(own) + _GRAIN_SECONDS
     by_batch = [
         [moment for moment in moments if began_at - SECOND < moment < ended_at + SECOND]
         for moments in _moments(data_dir, began_at)
@@ -91,11 +105,15 @@ def _by_seconds(moments: Iterable[float], began_at: float, ended_at: float) -> t
 
 
 def _moments(data_dir: Path, since: float) -> Iterator[list[float]]:
-    """Yield the moments of every batch whose outcomes were written to since then."""
+    """Yield the moments of every batch whose outcomes were written to since then.
+
+    What cannot be read is no reason to fail: it is another run's, and a figure less.
+    """
     folder = within(data_dir, "responses")
     with storing(folder):
         for path in folder.glob(f"*/*/{outcomes.FILE_NAME}"):
-            with suppress(FileNotFoundError, BatchError):
+            with suppress(OSError, StoreError, BatchError):
                 if path.stat().st_mtime > since - _MARGIN_SECONDS:
+                    within(folder, *path.relative_to(folder).parts)
                     reader = outcomes.OutcomeReader(path)
                     yield [moment for one in reader.new() for moment in one.sent_at]

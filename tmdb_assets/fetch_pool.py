@@ -26,16 +26,16 @@ from tmdb_assets.retry import Judgement, Verdict, judge, parse_retry_after, paus
 from tmdb_assets.slowdown import Pacer, Slowdown
 from tmdb_assets.store import BatchStore
 
-DRAIN_SECONDS = 2.5
+DRAIN_SECONDS = 2.3
 """How long a stopped run waits for answers that are paid for already."""
 
 JOIN_SECONDS = 1.0
 """Bound on waiting for a thread that has nothing left to do."""
 
 PROGRESS_SECONDS = 10.0
-"""Time between two lines in the log, for ten minutes."""
+"""Time between two lines in the log, for five minutes."""
 
-LATER_PROGRESS_SECONDS = 60.0
+LATER_PROGRESS_SECONDS = 30.0
 """The same after that: each line is an event that Dagster keeps, and pages load them all."""
 
 _POLL_SECONDS = 0.2
@@ -136,13 +136,14 @@ class FetchPool:
 
     def _write_until_done(self) -> None:
         next_line = time.monotonic() + PROGRESS_SECONDS
-        often_until = time.monotonic() + 600.0
+        often_until = time.monotonic() + 300.0
         while self.statistics.done < self.statistics.urls and self._failure is None:
             with suppress(queue.Empty):
                 self._write(self._results.get(timeout=_POLL_SECONDS))
-            if time.monotonic() >= next_line:
-                is_often = next_line < often_until
-                next_line += PROGRESS_SECONDS if is_often else LATER_PROGRESS_SECONDS
+            if (now := time.monotonic()) >= next_line:
+                gap_seconds = PROGRESS_SECONDS if now < often_until else LATER_PROGRESS_SECONDS
+                # not several at once after the machine slept
+                next_line = max(next_line, now - 1.0) + gap_seconds
                 words = self._outage.words() or self._slowdown.words()
                 logger.info("%s%s", self.statistics.progress_line(), words and f" ({words})")
             self._store.keep()

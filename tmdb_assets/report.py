@@ -71,7 +71,7 @@ class Statistics:
         seconds, new = now - self._line_at, self.done - self._line_done
         self._line_at, self._line_done = now, self.done
         per_second = new / seconds if seconds > 0 else 0.0
-        left = f"{(self.urls - self.done) / per_second:.0f} s left" if new else "nothing new"
+        left = f"{(self.urls - self.done) / per_second:.0f} s left" if per_second else "nothing new"
         return (
             f"{self.done} of {self.urls} URLs done ({self.counts[OutcomeKind.ABSENT]} absent, "
             f"{self.counts[OutcomeKind.FAILED]} failed), {per_second:.1f} URLs/s, {left}"

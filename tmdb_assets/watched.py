@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tmdb_assets.errors import UrlListError
-from tmdb_assets.files import read_file, storing, write_whole
+from tmdb_assets.files import make_folder, read_file, storing, write_whole
 from tmdb_assets.model import Settings
 
 SUFFIXES = (".txt", ".txt.gz")
@@ -65,7 +65,7 @@ class WatchedFolder:
         self._now: dict[str, tuple[Version, bool]] = {}
         self._folder = folder
         with storing(folder):
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            for path in sorted(folder.iterdir()) if folder.exists() else ():
                 self._look(path)
 
     def at_rest(self) -> Iterator[Path]:
@@ -91,6 +91,9 @@ class WatchedFolder:
             found = path.stat()
         except FileNotFoundError:  # renamed or removed in this very moment, or a link to nothing
             return
+        except OSError:  # a link in a circle, or into a folder that cannot be read
+            self.others.append(path.name)
+            return
         if path.is_dir() or not path.name.endswith(SUFFIXES):
             self.others.append(path.name)
             return
@@ -113,7 +116,7 @@ def check_size(path: Path) -> None:
     if size > most:
         raise UrlListError(
             f"{str(path)!r} has {size:,} bytes, more than the {most:,} that fit into a tick: "
-            f"take it with `tmdb-assets add {path.name}`, or split it"
+            "take it with `tmdb-assets add`, or split it"
         )
 
 
@@ -130,8 +133,11 @@ def refused_files(settings: Settings) -> tuple[Refused, ...]:
             refused = [
                 Refused(str(one["file"]), _version(one["version"]), str(one["reason"]))
                 for one in found["files"]
+                if found["format"] == _FORMAT
             ]
-        except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+        except (FileNotFoundError, ArithmeticError, ValueError, TypeError, KeyError):
+            return ()
+        except RecursionError:
             return ()
     return tuple(one for one in refused if _is_there(settings.url_lists_dir, one))
 
@@ -151,6 +157,7 @@ def note_refused(settings: Settings, refused: Iterable[Refused], taken: Iterable
         "written_at": round(time.time()),
         "files": [asdict(one) for one in files.values()],
     }
+    make_folder(settings.data_dir)
     write_whole(settings.data_dir / RECORD_NAME, json.dumps(record, indent=1).encode())
 
 

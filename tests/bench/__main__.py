@@ -10,12 +10,14 @@ from rich.table import Table
 
 from tests.bench import (
     backfill,
+    boundaries,
     ceiling,
     costs,
     durability,
     faults_100k,
     kill,
     kills,
+    launch,
     limiters,
     overlap,
     plan,
@@ -26,6 +28,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "plan": plan.main,
     "ceiling": ceiling.main,
     "backfill": backfill.main,
+    "boundaries": boundaries.main,
+    "launch": launch.main,
     "costs": costs.main,
     "kill": kill.main,
     "kills": kills.main,

@@ -303,3 +303,42 @@ def test_a_forked_child_is_not_left_standing_at_a_door_that_is_taken(
 
     assert told.startswith("LimiterUnavailableError: ")
     assert "fork" in told
+
+
+# --- how long one waits -------------------------------------------------------------------------
+
+
+def test_the_time_from_asking_to_the_permit_is_summed_up() -> None:
+    door = Door(FakeStore((None, 20 * MS), (None, 20 * MS), (0, 0), (None, 20 * MS)), RATE)
+    waited = [door.waited_seconds]
+
+    began_at = time.monotonic()
+    for _ in range(2):
+        with door:
+            door.permit()
+            waited.append(door.waited_seconds)
+    seconds = time.monotonic() - began_at
+
+    assert waited[0] == 0.0
+    assert waited[1] >= 0.04
+    assert waited[1] + 0.02 <= waited[2] <= seconds
+
+
+def test_threads_that_queue_for_the_door_wait_once_and_not_each_for_itself(
+    ready: WatchedStore,
+) -> None:
+    door = Door(ready, RATE)
+
+    began_at = time.monotonic()
+    with ThreadPoolExecutor(16) as executor:
+        assert {*executor.map(passed, [door] * 50)} == {None}
+    seconds = time.monotonic() - began_at
+
+    assert 0.0 < door.waited_seconds <= seconds
+
+
+def test_a_permit_that_never_came_is_no_waiting_either() -> None:
+    door = Door(FailingStore(), RATE)
+
+    assert passed(door) is LimiterUnavailableError
+    assert door.waited_seconds == 0.0

@@ -11,6 +11,7 @@ from tmdb_assets.cli import show
 from tmdb_assets.errors import UrlListError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
+from tmdb_assets.watched import note_refused
 
 list_argument = click.argument("url_list", metavar="LIST", type=click.Path(path_type=Path))
 name_option = click.option("--name", help="Name of the list; by default the name of the file.")
@@ -90,4 +91,7 @@ def freeze(url_list: Path, settings: Settings, name: str | None, *, strict: bool
                 f"{str(url_list)!r} has {planned.rejected} bad lines, the first is line "
                 f"{line.line}: {line.reason}: {line.remedy}"
             )
-    return batches.add(url_list, settings, name)
+    added = batches.add(url_list, settings, name)
+    if url_list.absolute().parent == settings.url_lists_dir.absolute():
+        note_refused(settings, (), [url_list.name])  # whatever the sensor thought of it
+    return added

@@ -36,9 +36,7 @@ def status(name: str | None, *, as_json: bool) -> None:
     standings = [Survey(settings.data_dir, one).look() for one in names]
     pace = _pace(settings)
     for refused in refused_files(settings):
-        show.err.print(
-            f"refused: {settings.url_lists_dir / refused.file}: {refused.reason}", markup=False
-        )
+        show.err.print(f"refused: {refused.reason}", markup=False)
     if as_json:
         for standing in standings:
             left = round(show.seconds_left(standing, settings.requests_per_second))

@@ -15,7 +15,8 @@ Metadata = dict[str, dg.MetadataValue[Any]]
 
 def of_report(report: Report) -> Metadata:
     """Return what a run of a batch amounts to; numbers have the same names in every run."""
-    metadata = {name: number(value) for name, value in _numbers(report).items()}
+    metadata = _pictures(report)
+    metadata |= {name: number(value) for name, value in _numbers(report).items()}
     metadata["folder"] = dg.MetadataValue.path(report.folder.absolute())
     if report.failures:
         metadata["failures"] = failures(report)
@@ -23,6 +24,11 @@ def of_report(report: Report) -> Metadata:
         metadata["tried_again"] = table(
             {"reason": reason, "times": times} for reason, times in report.pauses
         )
+    return metadata
+
+
+def _pictures(report: Report) -> Metadata:
+    metadata: Metadata = {}
     if report.requests:
         use = report.cap_use
         metadata["requests_by_second"] = picture(
@@ -54,6 +60,7 @@ def _numbers(report: Report) -> dict[str, float]:
         "limiter_rate_at_end": round(report.limiter_rate, 2),
         "requests_per_second": round(report.requests_per_second, 2),
         "share_of_cap": round(report.share_of_cap, 4),
+        "share_of_cap_by_all_runs": round(report.cap_use.requests_per_second / report.cap, 4),
         "most_in_a_second": report.cap_use.fullest,
         "latency_p50_seconds": round(report.latency_p50_seconds, 3),
         "latency_p95_seconds": round(report.latency_p95_seconds, 3),

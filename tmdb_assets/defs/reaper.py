@@ -47,6 +47,8 @@ def reap(
 ) -> dict[str, float]:
     """Report dead runs as failed, so that their place is free and Dagster retries them.
 
+    Those that were being terminated are reported as cancelled.
+
     Args:
         instance: where the runs are.
         data_dir: where their batches are.
@@ -64,24 +66,25 @@ def reap(
         if now - first_seen < APART_SECONDS:
             kept[run.run_id] = first_seen
         else:
-            batch = run.tags[PARTITION_TAG]
-            instance.report_run_failed(
-                run, f"its process is gone: nobody holds the lock of batch {batch!r}"
-            )
+            words = f"its process is gone: nobody holds batch {run.tags[PARTITION_TAG]!r} for it"
+            if run.status is dg.DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, words)
+            else:
+                instance.report_run_failed(run, words)
     return kept
 
 
 def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, run: dg.DagsterRun) -> bool:
-    """Say whether nobody holds the batch that the run had, or should have by now."""
+    """Say whether the batch that the run had, or should have by now, is not held for it."""
     batch = run.tags.get(PARTITION_TAG, "")
     try:
         if not batch_file(data_dir, batch).is_file():
             return False  # none of ours
         lock = batch_folder(data_dir, batch) / LOCK_NAME
-        if is_held(lock):
-            return False
-        if lock.is_file() and lock.read_text().startswith(run.run_id):
-            return True
+        line = lock.read_text(errors="replace") if lock.is_file() else ""
+        if line.startswith(run.run_id):
+            # a lock that another host holds does not show here
+            return holder_pid(line, run.run_id) is not None and not is_held(lock)
     except (OSError, StoreError, BatchError):
         return False
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
@@ -92,7 +95,7 @@ def interrupt_holder(data_dir: Path, batch: str, run_id: str) -> None:
     """Interrupt the process that downloads a batch for this run, if one on this host does."""
     try:
         lock = batch_folder(data_dir, batch) / LOCK_NAME
-        if is_held(lock) and (pid := holder_pid(lock.read_text(), run_id)):
+        if is_held(lock) and (pid := holder_pid(lock.read_text(errors="replace"), run_id)):
             os.kill(pid, signal.SIGINT)
     except (OSError, StoreError, BatchError):
         return  # it ended meanwhile

@@ -25,6 +25,9 @@ from tmdb_assets.watched import Refused, WatchedFolder, check_size, note_refused
 TICK_SECONDS = 20.0
 """After this long a tick begins no further file: Dagster gives it 60 s."""
 
+_FIGURES = 4
+"""What the cursor has of a file: three of its version, and whether it was taken."""
+
 _NAMED = 5
 """Files that are no lists, named in a tick."""
 
@@ -34,10 +37,10 @@ _NAMED = 5
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Watches `url_lists/` (TMDB_URL_LISTS_DIR) for `.txt` and `.txt.gz` files. A file that is "
-        "the same in two ticks is frozen into batches; each becomes a partition and, at most 200 "
-        "at a time, a run. Write a list elsewhere and rename it into the folder, and it is whole "
-        "from the start. What was refused is on the page of `url_lists`."
+        "Watches the folder url_lists (TMDB_URL_LISTS_DIR) for .txt and .txt.gz files. A file that "
+        "is the same in two ticks is frozen into batches; each becomes a partition and, at most "
+        "200 at a time, a run. Write a list elsewhere and rename it into the folder, and it is "
+        "whole from the start. What was refused is named on the page of the asset url_lists."
     ),
 )
 def new_url_lists(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.SensorResult:
@@ -102,9 +105,11 @@ class _Cursor:
     def read(cls, text: str | None) -> "_Cursor":
         try:
             found = json.loads(text or "{}")
-            return cls(dict(found["files"]), dict(found["lists"]))
-        except (ValueError, KeyError, TypeError):
+            files = {name: [int(one) for one in seen] for name, seen in found["files"].items()}
+            lists = {name: int(position) for name, position in found["lists"].items()}
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
             return cls({}, {})
+        return cls({name: seen for name, seen in files.items() if len(seen) == _FIGURES}, lists)
 
     def text(self) -> str:
         return json.dumps({"files": self.files, "lists": self.lists})
@@ -124,7 +129,7 @@ def _take_all(
             check_size(path)
             added = batches.add(path, settings)
         except TmdbAssetsError as error:
-            context.log.warning("URL list %r is left out: %s", path.name, error)
+            context.log.warning("refused: %s", error)
             look.refused.append(Refused(path.name, version, str(error)))
             continue
         context.log.info(
@@ -154,10 +159,10 @@ def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
 
 def _words(look: _Look, watched: WatchedFolder, turn: Turn) -> str:
     """Say why nothing is started."""
-    words = [f"refused {one.file!r}: {one.reason}" for one in look.refused]
+    words = [f"refused: {one.reason}" for one in look.refused]
     if turn.waiting:
         words.append(f"{turn.waiting} batches wait until fewer runs are queued")
     if watched.others:
         names = ", ".join(map(repr, watched.others[:_NAMED]))
-        words.append(f"left alone, since lists end in .txt or .txt.gz: {names}")
+        words.append(f"left alone, since lists are files that end in .txt or .txt.gz: {names}")
     return "; ".join(words) or "no new URL list"

@@ -1,13 +1,10 @@
-import os
 import signal
 
 import hypothesis
 import pytest
 
 from tests.client.servers import Certificate, make_certificate
-
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+from tests.environment import clean
 
 # whoever starts the tests in the background has SIGINT ignored, and processes inherit that
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -23,12 +20,7 @@ def a_clean_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No test meets the user's token, lists or limiter, proxies or certificates."""
-    for name in (*_PROXIES, *map(str.upper, _PROXIES), *_BUNDLES):
-        monkeypatch.delenv(name, raising=False)
-    for name in [name for name in os.environ if name.startswith(("TMDB_", "DAGSTER_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    clean(monkeypatch, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")

@@ -480,7 +480,7 @@ def test_the_record_says_its_format_and_when_it_was_written(
     assert found["format"] == 1
     assert found["written_at"] > 1_600_000_000
     assert found["files"] == [
-        {"file": "films.txt", "version": [*refused.version], "reason": refused.reason}
+        {"file": "films.txt", "version": [*refused.version], "reason": refused.reason, "lines": 0}
     ]
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 from tmdb_assets.defs.assets import tmdb_responses
 from tmdb_assets.defs.checks import batch_on_disk, every_line_was_taken
 from tmdb_assets.defs.jobs import tmdb_download
-from tmdb_assets.defs.lists import url_lists
+from tmdb_assets.defs.lists import url_lists, with_code_link
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.defs.schedules import unfinished_batches
 from tmdb_assets.defs.sensors import dead_runs, new_url_lists
@@ -15,7 +15,7 @@ from tmdb_assets.defs.sensors import dead_runs, new_url_lists
 with warnings.catch_warnings():
     # links to the code are a beta; a test notices if they change
     warnings.simplefilter("ignore", dg.BetaWarning)
-    assets = dg.with_source_code_references([url_lists, tmdb_responses])
+    assets = dg.with_source_code_references([with_code_link(url_lists), tmdb_responses])
 
 defs = dg.Definitions(
     assets=assets,

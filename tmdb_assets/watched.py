@@ -17,9 +17,9 @@ from tmdb_assets.model import Settings
 SUFFIXES = (".txt", ".txt.gz")
 IN_THE_MAKING = (".part", ".partial", ".tmp", ".temp", ".swp", ".crdownload", ".filepart", "~")
 
-MAX_BYTES = 384 * 1024 * 1024
-MAX_PACKED_BYTES = 48 * 1024 * 1024
-"""Files larger than these take longer than a tick may last: some ten million lines."""
+MAX_BYTES = 96 * 1024 * 1024
+MAX_PACKED_BYTES = 12 * 1024 * 1024
+"""Files larger than these may take longer than a tick may last: some three million lines."""
 
 RECORD_NAME = "refused_lists.json"
 _FORMAT = 1
@@ -30,17 +30,19 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file of the watched folder that was not taken.
+    """A file of the watched folder that was not taken, or not with every line.
 
     Attributes:
         file: its name.
         version: what it was when it was refused.
         reason: why, with the remedy.
+        lines: how many lines were left out; 0 if the whole file was.
     """
 
     file: str
     version: Version
     reason: str
+    lines: int = 0
 
 
 class WatchedFolder:
@@ -121,7 +123,7 @@ def check_size(path: Path) -> None:
 
 
 def refused_files(settings: Settings) -> tuple[Refused, ...]:
-    """Return the files that were refused and lie there still, unchanged.
+    """Return the files that were refused, whole or in part, and lie there still, unchanged.
 
     Raises:
         StoreError: the record of them cannot be read.
@@ -131,7 +133,12 @@ def refused_files(settings: Settings) -> tuple[Refused, ...]:
         try:
             found = json.loads(read_file(path))
             refused = [
-                Refused(str(one["file"]), _version(one["version"]), str(one["reason"]))
+                Refused(
+                    file=str(one["file"]),
+                    version=_version(one["version"]),
+                    reason=str(one["reason"]),
+                    lines=int(one["lines"]),
+                )
                 for one in found["files"]
                 if found["format"] == _FORMAT
             ]
@@ -143,15 +150,15 @@ def refused_files(settings: Settings) -> tuple[Refused, ...]:
 
 
 def note_refused(settings: Settings, refused: Iterable[Refused], taken: Iterable[str]) -> None:
-    """Record files that were refused now, and forget those that were taken.
+    """Record files that were refused now, whole or in part, and forget those that were taken.
 
     Raises:
         StoreError: the record cannot be written.
     """
     files = {one.file: one for one in refused_files(settings)}
-    files.update({one.file: one for one in refused})
     for name in taken:
         files.pop(name, None)
+    files.update({one.file: one for one in refused})
     record = {
         "format": _FORMAT,
         "written_at": round(time.time()),

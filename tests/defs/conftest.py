@@ -5,6 +5,7 @@ import dagster as dg
 import pytest
 
 from tests.defs.project import Project
+from tests.defs.ticker import Ticker
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -32,3 +33,8 @@ def project(
     tmp_path: Path, limiter: Path, stand_in: StandIn, instance: dg.DagsterInstance
 ) -> Project:
     return Project(tmp_path, limiter, stand_in.origin, instance)
+
+
+@pytest.fixture
+def ticker(project: Project) -> Ticker:
+    return Ticker(project)

@@ -35,9 +35,18 @@ class Project:
     def data_dir(self) -> Path:
         return self.tmdb.settings().data_dir
 
+    def with_(self, **variables: str) -> TmdbResource:
+        """Return the resource with some variables otherwise."""
+        return TmdbResource(overrides={**self.tmdb.overrides, **variables})
+
     def add(self, urls: int, name: str = "movies") -> Added:
+        """Freeze a list of movies, and make its batches partitions."""
         path = self.folder / f"{name}.txt"
         path.write_text("".join(f"/movie/{number}\n" for number in range(1, urls + 1)))
-        added = batches.add(path, self.tmdb.settings())
+        return self.add_file(path.name)
+
+    def add_file(self, name: str) -> Added:
+        """Freeze a file of the folder, and make its batches partitions."""
+        added = batches.add(self.folder / name, self.tmdb.settings())
         self.instance.add_dynamic_partitions(batches_partitions.name or "", list(added.all_batches))
         return added

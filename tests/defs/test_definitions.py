@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
 
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs.daemon import DAEMON_TYPES
@@ -26,16 +27,87 @@ def test_this_and_nothing_else_is_published() -> None:
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         DOWNLOAD_JOB
     }
+    assert [schedule.name for schedule in repository.schedule_defs] == ["unfinished_batches"]
     assert {key.to_user_string() for key in repository.asset_graph.asset_check_keys} == {
         "tmdb_responses:no_url_failed",
+        "tmdb_responses:cap_was_held",
+        "tmdb_responses:every_url_has_one_outcome",
         "tmdb_responses:files_are_as_fetched",
+        "url_lists:every_line_was_taken",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "stage"),
+    [("url_lists", {"file"}, "source"), ("tmdb_responses", {"json", "tmdb"}, "raw")],
+)
+def test_an_asset_says_whose_it_is_what_it_is_and_what_for(
+    name: str, kinds: set[str], stage: str
+) -> None:
+    asset = defs.get_repository_def().asset_graph.get(dg.AssetKey(name))
+
+    assert list(asset.owners) == ["team:tmdb"]
+    assert set(asset.kinds) == kinds
+    assert asset.group_name == "tmdb"
+    assert asset.tags["stage"] == stage
+    assert len(asset.description or "") > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("tmdb_responses", "assets.py"),
+        ("url_lists", "lists.py"),
+    ],
+)
+def test_an_asset_leads_to_its_code(name: str, file: str) -> None:
+    asset = defs.get_repository_def().asset_graph.get(dg.AssetKey(name))
+
+    found = asset.metadata["dagster/code_references"]
+    assert isinstance(found, dg.CodeReferencesMetadataValue)
+    (reference,) = found.code_references
+    assert isinstance(reference, dg.LocalFileCodeReference)
+    assert Path(reference.file_path) == ROOT / "tmdb_assets" / "defs" / file
+    line = Path(reference.file_path).read_text().splitlines()[(reference.line_number or 0) - 1]
+    assert line.startswith(("@dg.asset", "def "))
+
+
+def test_every_check_says_what_it_proves_and_those_of_batches_have_a_result_per_partition() -> None:
+    graph = defs.get_repository_def().asset_graph
+
+    specs = [graph.get_check_spec(key) for key in graph.asset_check_keys]
+
+    assert all(len(spec.description or "") > 80 for spec in specs)
+    assert {spec.asset_key.to_user_string() for spec in specs if spec.partitions_def} == {
+        "tmdb_responses"
+    }
+    assert [spec.name for spec in specs if not spec.partitions_def] == ["every_line_was_taken"]
+
+
+def test_sensors_and_schedule_say_what_they_do() -> None:
+    repository = defs.get_repository_def()
+
+    for one in (*repository.sensor_defs, *repository.schedule_defs):
+        assert len(one.description or "") > 60
 
 
 def test_the_sensors_run_by_default_so_that_a_dropped_list_just_works() -> None:
     sensors = defs.get_repository_def().sensor_defs
 
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_importing_the_code_lets_no_warning_of_dagster_out(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import tmdb_assets.definitions"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_loading_the_code_needs_no_variable_no_file_and_warns_of_nothing(tmp_path: Path) -> None:
@@ -71,7 +143,23 @@ def test_the_dagster_yaml_of_the_project_loads_and_limits_runs_by_the_built_in_t
         limits = queue.tag_concurrency_limits if queue else None
         retries = instance.run_retries_enabled
         required = set(instance.get_required_daemon_types())
+        bounds = (
+            instance.run_monitoring_start_timeout_seconds,
+            instance.run_monitoring_cancel_timeout_seconds,
+            instance.run_monitoring_max_runtime_seconds,
+            instance.run_monitoring_poll_interval_seconds,
+        )
+        ticks = instance.get_tick_retention_settings(InstigatorType.SENSOR)
+        loggers = instance.managed_python_loggers
 
+    assert bounds == (45, 45, 7200, 10)
+    assert {status.value.lower(): days for status, days in ticks.items()} == {
+        "started": -1,
+        "skipped": 1,
+        "failure": 30,
+        "success": 90,
+    }
+    assert loggers == ["tmdb_assets"]
     assert limits == [{"key": "dagster/code_location", "limit": 3}]
     assert retries
     assert {QUEUE_DAEMON, *DAEMON_TYPES} <= required

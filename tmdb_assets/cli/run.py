@@ -20,6 +20,7 @@ from tmdb_assets import batches, open_files
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import freeze, json_option, list_argument, name_option, strict_option
 from tmdb_assets.cli.progress import Progress, bar_or_lines
+from tmdb_assets.errors import BatchError
 from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment, require_credential
@@ -66,13 +67,19 @@ def retry(name: str | None, *, as_json: bool) -> None:
       tmdb-assets retry movies
     """
     settings = _checked_settings()
-    codes = [
-        finish(one, settings, as_json=as_json)
-        for one in ([name] if name else batches.list_names(settings.data_dir))
-    ]
-    if not codes:
-        show.out.print(f"no lists in {settings.data_dir} yet: {show.command()} add LIST")
-    raise SystemExit(max(codes, default=0))
+    if name:
+        raise SystemExit(finish(name, settings, as_json=as_json))
+    names = batches.list_names(settings.data_dir)
+    if not names:
+        show.err.print(f"no lists in {settings.data_dir} yet: {show.command()} add LIST")
+    code = 0
+    for one in names:
+        try:
+            code = max(code, finish(one, settings, as_json=as_json))
+        except BatchError as error:  # the others are none the worse for it
+            show.err.print(f"list {one!r}: {error}", markup=False)
+            code = 2
+    raise SystemExit(code)
 
 
 def _checked_settings() -> Settings:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,6 +54,7 @@ class Session:
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log_path = settings.data_dir / "dagster" / "run-daemon.log"
         self._beacon = settings.data_dir / "dagster" / "run-daemon.id"
+        self._began_at = datetime.now(UTC)
         self._run_ids: set[str] = set()
         self._queued: set[str] = set()
         self._suspects: dict[str, float] = {}
@@ -155,7 +157,7 @@ class Session:
 
     def problems(self) -> list[str]:
         """Return why runs of ours failed for good, each reason once."""
-        return queue.failures(self._instance, sorted(self._run_ids))
+        return queue.failures(self._instance, self._run_ids, self._began_at)
 
     def _keep_daemon(self) -> None:
         if self._daemon is not None and self._daemon.poll() is None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from tmdb_assets import batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
-from tmdb_assets.errors import LimiterError
+from tmdb_assets.errors import BatchError, LimiterError, StoreError
 from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.opening import open_store
 from tmdb_assets.model import Settings
@@ -32,11 +32,11 @@ def status(name: str | None, *, as_json: bool) -> None:
       tmdb-assets status movies --json
     """
     settings = from_environment(os.environ)
-    names = [name] if name else batches.list_names(settings.data_dir)
-    standings = [Survey(settings.data_dir, one).look() for one in names]
+    standings = [*_standings(settings, name)]
     pace = _pace(settings)
     for refused in refused_files(settings):
-        show.err.print(f"refused: {refused.reason}", markup=False)
+        words = "left out" if refused.lines else "refused"
+        show.err.print(f"{words}: {refused.reason}", markup=False)
     if as_json:
         for standing in standings:
             left = round(show.seconds_left(standing, settings.requests_per_second))
@@ -48,6 +48,17 @@ def status(name: str | None, *, as_json: bool) -> None:
     show.out.print(_standings_table(standings, settings))
     for line in _limiter_lines(pace, settings):
         show.out.print(line)
+
+
+def _standings(settings: Settings, name: str | None) -> Iterator[Standing]:
+    """Yield how lists stand; one that cannot be read is named, and hides no other."""
+    for one in [name] if name else batches.list_names(settings.data_dir):
+        try:
+            yield Survey(settings.data_dir, one).look()
+        except (BatchError, StoreError) as error:
+            if name:
+                raise
+            show.err.print(f"list {one!r}: {error}", markup=False)
 
 
 def _standings_table(standings: Iterable[Standing], settings: Settings) -> Table:

@@ -6,11 +6,10 @@ materialization and whenever they are executed by themselves.
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from tmdb_assets import batches
 from tmdb_assets.defs import metadata
 from tmdb_assets.defs.lists import url_lists
 from tmdb_assets.defs.partitions import RESPONSES, batches_partitions
@@ -141,8 +140,8 @@ def _flaws(findings: Sequence[Finding]) -> metadata.Metadata:
     asset=url_lists.key,
     name=EVERY_LINE,
     description=(
-        "Every file dropped into the watched folder was taken, with every line. A file that was "
-        "refused is an error, a line that was left out a warning; both are named."
+        "Every file in the watched folder was taken, with every line. A file that was refused is "
+        "an error, a line that was left out a warning; both are named."
     ),
 )
 def every_line_was_taken(tmdb: TmdbResource) -> dg.AssetCheckResult:
@@ -153,35 +152,19 @@ def every_line_was_taken(tmdb: TmdbResource) -> dg.AssetCheckResult:
 def lines_taken(settings: Settings) -> dg.AssetCheckResult:
     """Return the result of `every_line_was_taken`."""
     refused = refused_files(settings)
-    left_out = list(_left_out(settings))
+    whole = [one for one in refused if not one.lines]
+    rows = [
+        {"file": one.file, "lines": str(one.lines or "all"), "reason": one.reason}
+        for one in refused
+    ]
     return dg.AssetCheckResult(
         asset_key=url_lists.key,
         check_name=EVERY_LINE,
-        passed=not refused and not left_out,
-        severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR if whole else dg.AssetCheckSeverity.WARN,
         metadata={
-            "refused_files": len(refused),
-            "lists_with_rejected_lines": len(left_out),
-            **_named("refused", ({"file": one.file, "reason": one.reason} for one in refused)),
-            **_named("rejected", left_out),
+            "refused_files": len(whole),
+            "partly_taken_files": len(refused) - len(whole),
+            **({"left_out": metadata.table(rows)} if rows else {}),
         },
     )
-
-
-def _left_out(settings: Settings) -> Iterator[dict[str, str | int]]:
-    """Yield a row per file whose latest version had lines that were rejected."""
-    for name in batches.list_names(settings.data_dir):
-        sources = batches.read_list(settings.data_dir, name).sources
-        for source in {source.file: source for source in sources}.values():
-            if source.rejected and (line := next(iter(source.first_rejected), None)):
-                yield {
-                    "list": name,
-                    "file": source.file,
-                    "lines": source.rejected,
-                    "first": f"line {line.line}: {line.reason}: {line.remedy}",
-                }
-
-
-def _named(name: str, rows: Iterable[dict[str, str | int]]) -> metadata.Metadata:
-    found = list(rows)
-    return {name: metadata.table(found)} if found else {}

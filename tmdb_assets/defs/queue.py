@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -151,20 +151,27 @@ def cancel(instance: dg.DagsterInstance, data_dir: Path, runs: Iterable[dg.Dagst
             interrupt_holder(data_dir, run.tags.get(PARTITION_TAG, ""), run.run_id)
 
 
-def failures(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
+def failures(
+    instance: dg.DagsterInstance, run_ids: Collection[str], since: datetime | None = None
+) -> list[str]:
     """Return why those of these runs failed that will not be retried, each reason once.
 
     A run that failed only because too many of its URLs did is none of them: it did all it could.
+
+    Args:
+        instance: where the runs are.
+        run_ids: those that matter.
+        since: no run that failed before that is among them.
     """
-    if not run_ids:
-        return []
     failed = instance.get_runs(
-        filters=dg.RunsFilter(run_ids=list(run_ids), statuses=[dg.DagsterRunStatus.FAILURE])
+        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
     )
     for_good = [
         run
         for run in failed
-        if run.tags.get(WILL_RETRY_TAG) != "true" and TOO_MANY_FAILED_TAG not in run.tags
+        if run.run_id in run_ids
+        and run.tags.get(WILL_RETRY_TAG) != "true"
+        and TOO_MANY_FAILED_TAG not in run.tags
     ]
     return list(dict.fromkeys(_reason(instance, run) for run in for_good))
 

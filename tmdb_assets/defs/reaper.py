@@ -82,9 +82,9 @@ def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, run: dg.DagsterR
             return False  # none of ours
         lock = batch_folder(data_dir, batch) / LOCK_NAME
         line = lock.read_text(errors="replace") if lock.is_file() else ""
-        if line.startswith(run.run_id):
-            # a lock that another host holds does not show here
-            return holder_pid(line, run.run_id) is not None and not is_held(lock)
+        # a lock that another host holds does not show here, and one of before a reboot is nobody's
+        if holder_pid(line, run.run_id) is not None:
+            return not is_held(lock)
     except (OSError, StoreError, BatchError):
         return False
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records

@@ -5,7 +5,7 @@ queueing before the first one starts. So only as many are queued as keep the pip
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import dagster as dg
 from tmdb_assets import batches
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG
-from tmdb_assets.errors import BatchError
+from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.files import exclusive, is_held, within
 from tmdb_assets.receipt import is_settled
 
@@ -31,41 +31,47 @@ class Turn:
     Attributes:
         positions: of the first batch to look at next time, of lists that have some left.
         waiting: batches that are left for want of room.
+        problems: what kept a list from being looked at.
     """
 
     def __init__(self, data_dir: Path, positions: Mapping[str, int]) -> None:
         self.positions = dict(positions)
         self.waiting = 0
+        self.problems: list[str] = []
         self._data_dir = data_dir
 
     def keys(self, instance: dg.DagsterInstance) -> list[str]:
         """Return batches that are not complete and never had a run, as many as there is room for.
 
-        Raises:
-            StoreError: the data folder cannot be read.
+        A list whose runs a command queues right now is left for the next time, and so is one that
+        cannot be read.
         """
         found: list[str] = []
         room = room_for_runs(instance)
         for name in list(self.positions):
-            if is_held(_lock_of(self._data_dir, name)):
-                continue  # a command queues its runs right now
             try:
-                names = [one.name for one in batches.read_list(self._data_dir, name).batches]
+                if not is_held(_lock_of(self._data_dir, name)):
+                    found += self._keys_of(name, instance, room - len(found))
             except BatchError:
                 del self.positions[name]  # it is damaged, or gone: `verify` and `add` say so
-                continue
-            while some := names[self.positions[name] :][: room - len(found)]:
-                self.positions[name] += len(some)
-                found += self._without_runs(instance, some)
-            self.waiting += len(names) - self.positions[name]
-            if self.positions[name] >= len(names):
-                del self.positions[name]
+            except StoreError as error:
+                self.problems.append(str(error))
         return found
 
-    def _without_runs(self, instance: dg.DagsterInstance, keys: list[str]) -> list[str]:
-        open_ones = [one for one in keys if not is_settled(self._data_dir, one)]
-        had_one = with_runs(instance, open_ones)
-        return [one for one in open_ones if one not in had_one]
+    def _keys_of(self, name: str, instance: dg.DagsterInstance, room: int) -> list[str]:
+        names = [one.name for one in batches.read_list(self._data_dir, name).batches]
+        position = self.positions[name]
+        found: list[str] = []
+        while some := names[position:][: room - len(found)]:
+            position += len(some)
+            open_ones = [one for one in some if not is_settled(self._data_dir, one)]
+            had_one = with_runs(instance, open_ones)
+            found += [one for one in open_ones if one not in had_one]
+        self.waiting += len(names) - position
+        self.positions[name] = position
+        if position >= len(names):
+            del self.positions[name]
+        return found
 
 
 def room_for_runs(instance: dg.DagsterInstance) -> int:
@@ -101,11 +107,7 @@ def unregistered(
 
 
 def unfinished(instance: dg.DagsterInstance, data_dir: Path) -> list[str]:
-    """Return partitions with failed or pending URLs that nobody works on, as many as have room.
-
-    Raises:
-        StoreError: the data folder cannot be read.
-    """
+    """Return partitions with failed or pending URLs that nobody works on, as many as have room."""
     registered = instance.get_dynamic_partitions(batches_partitions.name or "")
     busy = {
         run.tags.get(PARTITION_TAG)
@@ -116,11 +118,11 @@ def unfinished(instance: dg.DagsterInstance, data_dir: Path) -> list[str]:
 
 def _idle(data_dir: Path, keys: Iterable[str], busy: set[str | None]) -> Iterator[str]:
     for key in keys:
-        try:
-            if key not in busy and not is_settled(data_dir, key):
+        # a partition that somebody made by hand is no batch, or cannot even be one
+        with suppress(BatchError, StoreError):
+            is_batch = key not in busy and batches.batch_file(data_dir, key).is_file()
+            if is_batch and not is_settled(data_dir, key):
                 yield key
-        except BatchError:
-            continue  # a partition that somebody made by hand, and no batch
 
 
 @contextmanager
@@ -137,3 +139,18 @@ def submitting(data_dir: Path, name: str) -> Iterator[None]:
 
 def _lock_of(data_dir: Path, name: str) -> Path:
     return within(data_dir, "batches", name, _LOCK)
+
+
+def of_folder(data_dir: Path, folder: Path) -> list[str]:
+    """Return the lists that got URLs from files in a folder.
+
+    Raises:
+        BatchError: a list is damaged.
+        StoreError: the data folder cannot be read.
+    """
+    home = str(folder.absolute())
+    return [
+        name
+        for name in batches.list_names(data_dir)
+        if any(one.folder == home for one in batches.read_list(data_dir, name).sources)
+    ]

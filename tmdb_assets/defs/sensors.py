@@ -7,6 +7,7 @@ gone.
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
@@ -16,17 +17,22 @@ from tmdb_assets.defs.jobs import tmdb_download
 from tmdb_assets.defs.lists import list_event
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.reaper import reap
-from tmdb_assets.defs.requests import Turn, unregistered
+from tmdb_assets.defs.requests import Turn, of_folder, unregistered
 from tmdb_assets.defs.resources import TmdbResource
-from tmdb_assets.errors import TmdbAssetsError
+from tmdb_assets.errors import TmdbAssetsError, UrlListError
+from tmdb_assets.list_name import is_name
 from tmdb_assets.model import Settings
-from tmdb_assets.watched import Refused, WatchedFolder, check_size, note_refused
+from tmdb_assets.watched import (
+    Refused,
+    Version,
+    WatchedFolder,
+    check_size,
+    note_refused,
+    refused_files,
+)
 
 TICK_SECONDS = 20.0
 """After this long a tick begins no further file: Dagster gives it 60 s."""
-
-_FIGURES = 4
-"""What the cursor has of a file: three of its version, and whether it was taken."""
 
 _NAMED = 5
 """Files that are no lists, named in a tick."""
@@ -46,19 +52,21 @@ _NAMED = 5
 def new_url_lists(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.SensorResult:
     """Freeze lists that have come to rest; register and request what they make."""
     settings = tmdb.settings()
-    cursor = _Cursor.read(context.cursor)
+    cursor = _Cursor.read(context.cursor) or _Cursor.anew(settings)
     watched = WatchedFolder(settings.url_lists_dir, cursor.files)
     look = _take_all(watched, settings, context)
     # from the first batch on: what was requested before is known by its runs
     turn = Turn(settings.data_dir, {**cursor.lists, **dict.fromkeys(look.lists, 0)})
     keys = turn.keys(context.instance)
     fresh = unregistered(context.instance, settings.data_dir, look.lists, keys)
-    if look.refused or look.lists:
+    if look.refused or look.taken:
         note_refused(settings, look.refused, look.taken)
+    refused = sorted(one.file for one in refused_files(settings))
+    if look.refused or look.taken or refused != cursor.refused:
         look.events.append(_evaluation(checks.lines_taken(settings)))
     return dg.SensorResult(
         skip_reason=None if keys else _words(look, watched, turn),
-        cursor=_Cursor(watched.memory(), turn.positions).text(),
+        cursor=_Cursor(watched.memory(), turn.positions, refused).text(),
         dynamic_partitions_requests=[batches_partitions.build_add_request(fresh)] if fresh else [],
         run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in keys],
         asset_events=look.events,
@@ -86,6 +94,7 @@ class _Look:
     lists: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = field(default_factory=list)
 
 
@@ -96,55 +105,84 @@ class _Cursor:
     Attributes:
         files: of the watched folder, as the last tick saw them.
         lists: position of the first batch that may have to be requested, of lists in progress.
+        refused: files that the page of `url_lists` names.
     """
 
     files: dict[str, list[int]]
     lists: dict[str, int]
+    refused: list[str]
 
     @classmethod
-    def read(cls, text: str | None) -> "_Cursor":
+    def read(cls, text: str | None) -> "_Cursor | None":
+        """Return what a tick left; None if it is lost, or of another version."""
         try:
             found = json.loads(text or "{}")
-            files = {name: [int(one) for one in seen] for name, seen in found["files"].items()}
-            lists = {name: int(position) for name, position in found["lists"].items()}
+            return cls(
+                {name: _figures(seen) for name, seen in found["files"].items()},
+                {name: int(one) for name, one in found["lists"].items() if is_name(name)},
+                [str(one) for one in found["refused"]],
+            )
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-            return cls({}, {})
-        return cls({name: seen for name, seen in files.items() if len(seen) == _FIGURES}, lists)
+            return None
+
+    @classmethod
+    def anew(cls, settings: Settings) -> "_Cursor":
+        """Begin with all lists that came from the watched folder, whose files may be gone."""
+        lists = of_folder(settings.data_dir, settings.url_lists_dir)
+        return cls({}, dict.fromkeys(lists, 0), [])
 
     def text(self) -> str:
-        return json.dumps({"files": self.files, "lists": self.lists})
+        """Return what `read` takes."""
+        return json.dumps({"files": self.files, "lists": self.lists, "refused": self.refused})
+
+
+def _figures(seen: list[int]) -> list[int]:
+    size, changed_ns, inode, was_taken = map(int, seen)
+    return [size, changed_ns, inode, was_taken]
 
 
 def _take_all(
     watched: WatchedFolder, settings: Settings, context: dg.SensorEvaluationContext
 ) -> _Look:
-    """Freeze what rests; what there is no time for rests on."""
+    """Freeze what rests; what there is no time for, or no disk, rests on."""
     look = _Look()
     began_at = time.monotonic()
     for path in watched.at_rest():
         if time.monotonic() - began_at > TICK_SECONDS:
             break
-        version = watched.taken(path)
         try:
             check_size(path)
             added = batches.add(path, settings)
-        except TmdbAssetsError as error:
+        except UrlListError as error:
             context.log.warning("refused: %s", error)
-            look.refused.append(Refused(path.name, version, str(error)))
-            continue
-        context.log.info(
-            "URL list %r: %d URLs, %d new, %d rejected, %d new batches",
-            *(path.name, added.plan.urls, added.plan.new, added.plan.rejected),
-            len(added.new_batches),
-        )
-        for line in added.plan.first_rejected:
-            context.log.warning(
-                "%r line %d: %s: %s", path.name, line.line, line.reason, line.remedy
+            look.refused.append(Refused(path.name, watched.taken(path), str(error)))
+        except TmdbAssetsError as error:
+            # not the file's fault: it is tried again
+            context.log.warning("URL list %r cannot be taken now: %s", path.name, error)
+            look.problems.append(f"{path.name!r} cannot be taken now: {error}")
+        else:
+            _note(path, watched.taken(path), added.plan, look)
+            look.lists.append(added.plan.name)
+            look.events.append(list_event(added))
+            context.log.info(
+                "URL list %r: %d URLs, %d new, %d rejected, %d new batches",
+                *(path.name, added.plan.urls, added.plan.new, added.plan.rejected),
+                len(added.new_batches),
             )
-        look.taken.append(path.name)
-        look.lists.append(added.plan.name)
-        look.events.append(list_event(added))
+            for line in added.plan.first_rejected:
+                context.log.warning(
+                    "%r line %d: %s: %s", path.name, line.line, line.reason, line.remedy
+                )
     return look
+
+
+def _note(path: Path, version: Version, plan: batches.Plan, look: _Look) -> None:
+    """Note that a file was taken, and which lines were not."""
+    look.taken.append(path.name)
+    if plan.rejected and (line := next(iter(plan.first_rejected), None)):
+        words = f"{str(path)!r}: {plan.rejected} lines, the first is line {line.line}: "
+        reason = f"{words}{line.reason}: {line.remedy}"
+        look.refused.append(Refused(path.name, version, reason, plan.rejected))
 
 
 def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
@@ -159,7 +197,8 @@ def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
 
 def _words(look: _Look, watched: WatchedFolder, turn: Turn) -> str:
     """Say why nothing is started."""
-    words = [f"refused: {one.reason}" for one in look.refused]
+    words = [f"{'left out' if one.lines else 'refused'}: {one.reason}" for one in look.refused]
+    words += look.problems + turn.problems
     if turn.waiting:
         words.append(f"{turn.waiting} batches wait until fewer runs are queued")
     if watched.others:

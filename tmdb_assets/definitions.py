@@ -5,7 +5,11 @@ import warnings
 import dagster as dg
 
 from tmdb_assets.defs.assets import tmdb_responses
-from tmdb_assets.defs.checks import batch_on_disk, every_line_was_taken
+from tmdb_assets.defs.checks import (
+    every_line_was_taken,
+    every_url_has_one_outcome,
+    files_are_as_fetched,
+)
 from tmdb_assets.defs.jobs import tmdb_download
 from tmdb_assets.defs.lists import url_lists, with_code_link
 from tmdb_assets.defs.resources import TmdbResource
@@ -19,7 +23,7 @@ with warnings.catch_warnings():
 
 defs = dg.Definitions(
     assets=assets,
-    asset_checks=[batch_on_disk, every_line_was_taken],
+    asset_checks=[every_url_has_one_outcome, files_are_as_fetched, every_line_was_taken],
     jobs=[tmdb_download],
     sensors=[new_url_lists, dead_runs],
     schedules=[unfinished_batches],

@@ -8,11 +8,11 @@ import base64
 from collections.abc import Sequence
 
 MAX_SVG_BYTES = 660
-WIDTH, HEIGHT, TOP = 300, 60, 10
+WIDTH, HEIGHT, TOP = 220, 60, 10
 POINTS = (42, 36, 30, 24, 18)
 """Corners of a line at most; less where it jumps a lot and the picture gets too large."""
 
-BINS = 30
+BINS = 27
 
 
 def arrivals(everybody: Sequence[int], own: Sequence[int], cap: int) -> str:
@@ -53,7 +53,7 @@ def latencies(seconds: Sequence[float]) -> str:
         if count
     )
     return _svg(
-        f'<path transform="translate(4)" d="{bars}" stroke="#36c" stroke-width="8"/>'
+        f'<path transform="translate(4)" d="{bars}" stroke="#36c" stroke-width="7"/>'
         f'<text y="8">{top}</text>{_right(WIDTH, f"{longest:.1f} s")}'
     )
 
@@ -66,7 +66,7 @@ def markdown(svg: str, words: str) -> str:
 def _svg(inner: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'font-size="9" fill="#888">{inner}</svg>'
+        f'font-family="sans-serif" font-size="9" fill="#888">{inner}</svg>'
     )
 
 

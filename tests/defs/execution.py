@@ -6,9 +6,11 @@ import dagster as dg
 
 from tests.defs.project import Project
 from tmdb_assets.defs.assets import tmdb_responses
-from tmdb_assets.defs.checks import batch_on_disk
+from tmdb_assets.defs.checks import every_url_has_one_outcome, files_are_as_fetched
 from tmdb_assets.defs.reaper import PARTITION_TAG
 from tmdb_assets.defs.resources import TmdbResource
+
+DISK_CHECKS = [every_url_has_one_outcome, files_are_as_fetched]
 
 Evaluations = dict[str, dg.AssetCheckEvaluation]
 
@@ -22,7 +24,7 @@ def execute(
 ) -> dg.ExecuteInProcessResult:
     """Materialize a partition with all of its checks."""
     return dg.materialize(
-        [tmdb_responses, batch_on_disk],
+        [tmdb_responses, *DISK_CHECKS],
         partition_key=key,
         instance=project.instance,
         resources={"tmdb": tmdb or project.tmdb},
@@ -31,12 +33,12 @@ def execute(
 
 
 def look(project: Project, key: str, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
-    """Execute the check that reads the disk, and nothing else."""
+    """Execute the checks that read the disk, and nothing else."""
     return dg.materialize(
-        [tmdb_responses, batch_on_disk],
+        [tmdb_responses, *DISK_CHECKS],
         instance=project.instance,
         resources={"tmdb": project.tmdb},
-        selection=dg.AssetSelection.checks(*batch_on_disk.check_keys),
+        selection=dg.AssetSelection.checks(*(key for one in DISK_CHECKS for key in one.check_keys)),
         # as a launched run has it: a partition key is for runs with assets only
         tags={PARTITION_TAG: key},
         raise_on_error=raise_on_error,

@@ -14,8 +14,8 @@ from tmdb_assets.defs.checks import (
     FILES_MATCH,
     NO_URL_FAILED,
     ONE_OUTCOME,
-    batch_on_disk,
     every_line_was_taken,
+    every_url_has_one_outcome,
 )
 from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.outcomes import FILE_NAME, encode
@@ -74,7 +74,7 @@ def test_a_good_batch_does_not_hide_a_bad_one(project: Project) -> None:
     found = {key: evaluations(look(project, key)) for key in (bad, good)}
     found[good] = evaluations(execute(project, good))
 
-    (key,) = [one for one in batch_on_disk.check_keys if one.name == ONE_OUTCOME]
+    (key,) = every_url_has_one_outcome.check_keys
     info = project.instance.event_log_storage.get_asset_check_partition_info([key])
     statuses = {one.partition_key: one.latest_execution_status.value for one in info}
     assert (found[bad][ONE_OUTCOME].passed, found[good][ONE_OUTCOME].passed) == (False, True)
@@ -157,7 +157,7 @@ def test_the_cap_is_of_all_runs_together(
 
     told = values(one.metadata)
     assert (one.passed, one.severity) == (is_held, ERROR)
-    assert told["cap"] == CAP
+    assert told["cap"] == f"{CAP} requests in any second"
     # the moments of a second at whose ends two requests lie count once
     assert of_others + 19 <= told["most_in_a_second"] <= of_others + 20
     assert told["batches_that_sent"] == 2
@@ -187,7 +187,7 @@ def test_a_run_that_sent_nothing_held_the_cap(project: Project) -> None:
     assert one.passed
     assert values(one.metadata) == {
         "most_in_a_second": 0,
-        "cap": 2000,
+        "cap": "2000 requests in any second",
         "requests_of_all_runs": 0,
         "batches_that_sent": 0,
     }
@@ -328,7 +328,7 @@ def test_a_batch_that_does_not_exist_fails_the_run_with_words(project: Project, 
 
     assert not result.success
     assert evaluations(result) == {}
-    words = failure_of(result, "batch_on_disk").description
+    words = failure_of(result, "tmdb_responses_every_url_has_one_outcome").description
     assert f"{key!r}" in words or "'ghost'" in words
     assert "tmdb-assets status" in words
 

@@ -47,6 +47,7 @@ class Session:
             StoreError: the data folder or Dagster's database cannot be read.
         """
         self._folder = folder
+        self._settings = settings
         self._data_dir = settings.data_dir
         self._name = name
         self._keys = tuple(one.name for one in read_list(settings.data_dir, name).batches)
@@ -83,7 +84,7 @@ class Session:
 
     def report(self, added: Added) -> None:
         """Show on the page of `url_lists` what was added to the list."""
-        queue.report_added(self._instance, added)
+        queue.report_added(self._instance, added, self._settings)
 
     def work(self) -> Iterator[None]:
         """Queue what is needed and yield now and then until all runs have ended.

@@ -50,11 +50,14 @@ def tmdb_responses(
             # a failure of its own is not repeated otherwise (dagster.yaml); this one may well pass
             context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "true"})
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    has_failed = report.failed_share > settings.max_failed_share
+    if not has_failed:
+        # before the checks: they show with the materialization that they are about
+        yield dg.MaterializeResult(metadata=metadata.of_report(report))
     yield from checks.of_run(report)
-    if report.failed_share > settings.max_failed_share:
+    if has_failed:
         context.instance.add_run_tags(context.run.run_id, {TOO_MANY_FAILED_TAG: "true"})
         raise _too_many_failed(report, settings.max_failed_share)
-    yield dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
 def _too_many_failed(report: Report, allowed: float) -> dg.Failure:

@@ -31,8 +31,9 @@ def _pictures(report: Report) -> Metadata:
     metadata: Metadata = {}
     if report.requests:
         use = report.cap_use
+        whole = max(1, len(use.per_second) - 1)  # the last second is only a part of one
         metadata["requests_by_second"] = picture(
-            pictures.arrivals(use.per_second, use.own_per_second, report.cap),
+            pictures.arrivals(use.per_second[:whole], use.own_per_second[:whole], report.cap),
             "requests per second: blue of this run, grey of all runs together, red the cap",
         )
     if report.latencies_seconds:
@@ -43,7 +44,16 @@ def _pictures(report: Report) -> Metadata:
 
 
 def _numbers(report: Report) -> dict[str, float]:
+    use = report.cap_use
     return {
+        "requests_per_second": round(report.requests_per_second, 2),
+        "share_of_cap": round(report.share_of_cap, 4),
+        "share_of_cap_by_all_runs": round(use.requests_per_second / report.cap, 4),
+        "most_in_a_second": use.fullest,
+        "latency_p50_seconds": round(report.latency_p50_seconds, 3),
+        "latency_p95_seconds": round(report.latency_p95_seconds, 3),
+        "seconds": round(report.seconds, 1),
+        "permit_wait_seconds": round(report.permit_wait_seconds, 1),
         "urls": report.urls,
         "fetched": report.fetched,
         "absent": report.absent,
@@ -51,21 +61,13 @@ def _numbers(report: Report) -> dict[str, float]:
         "failed_share": round(report.failed_share, 4),
         "resumed": report.resumed,
         "requests": report.requests,
+        "bytes": report.bytes,
         "refused_429": report.refused,
         "pauses_after_429": report.cooldowns,
         "paused_seconds": round(report.cooldown_seconds, 1),
+        "limiter_rate_at_end": round(report.limiter_rate, 2),
         "outages": report.outages,
         "outage_seconds": round(report.outage_seconds, 1),
-        "permit_wait_seconds": round(report.permit_wait_seconds, 1),
-        "limiter_rate_at_end": round(report.limiter_rate, 2),
-        "requests_per_second": round(report.requests_per_second, 2),
-        "share_of_cap": round(report.share_of_cap, 4),
-        "share_of_cap_by_all_runs": round(report.cap_use.requests_per_second / report.cap, 4),
-        "most_in_a_second": report.cap_use.fullest,
-        "latency_p50_seconds": round(report.latency_p50_seconds, 3),
-        "latency_p95_seconds": round(report.latency_p95_seconds, 3),
-        "bytes": report.bytes,
-        "seconds": round(report.seconds, 1),
     }
 
 
@@ -74,7 +76,7 @@ def of_cap(report: Report) -> Metadata:
     use = report.cap_use
     metadata = {
         "most_in_a_second": number(use.fullest),
-        "cap": number(report.cap),
+        "cap": dg.MetadataValue.text(f"{report.cap} requests in any second"),
         "requests_of_all_runs": number(use.requests),
         "batches_that_sent": number(use.batches),
     }

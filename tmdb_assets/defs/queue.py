@@ -26,12 +26,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tmdb_assets.batches import Added
 from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
+from tmdb_assets.defs.checks import lines_evaluation
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.lists import list_event
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG, interrupt_holder
 from tmdb_assets.errors import ConfigurationError, StoreError
 from tmdb_assets.files import exclusive, is_held
+from tmdb_assets.model import Settings
 
 LOCATION = "tmdb_assets.definitions"
 """Name of our code location: what `workspace.yaml` makes of the module."""
@@ -91,11 +93,12 @@ def register(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
         instance.add_dynamic_partitions(name, missing)
 
 
-def report_added(instance: dg.DagsterInstance, added: Added) -> None:
+def report_added(instance: dg.DagsterInstance, added: Added, settings: Settings) -> None:
     """Make the batches of a list partitions, and show on the page of `url_lists` what was new."""
     register(instance, added.all_batches)
     if added.new_batches:
         instance.report_runless_asset_event(list_event(added))
+    instance.report_runless_asset_event(lines_evaluation(settings))
 
 
 def active_runs(instance: dg.DagsterInstance, keys: Collection[str]) -> list[dg.DagsterRun]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from tmdb_assets import batches
-from tmdb_assets.defs import checks
+from tmdb_assets.defs.checks import lines_evaluation
 from tmdb_assets.defs.jobs import tmdb_download
 from tmdb_assets.defs.lists import list_event
 from tmdb_assets.defs.partitions import batches_partitions
@@ -63,7 +63,7 @@ def new_url_lists(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg
         note_refused(settings, look.refused, look.taken)
     refused = sorted(one.file for one in refused_files(settings))
     if look.refused or look.taken or refused != cursor.refused:
-        look.events.append(_evaluation(checks.lines_taken(settings)))
+        look.events.append(lines_evaluation(settings))
     return dg.SensorResult(
         skip_reason=None if keys else _words(look, watched, turn),
         cursor=_Cursor(watched.memory(), turn.positions, refused).text(),
@@ -183,16 +183,6 @@ def _note(path: Path, version: Version, plan: batches.Plan, look: _Look) -> None
         words = f"{str(path)!r}: {plan.rejected} lines, the first is line {line.line}: "
         reason = f"{words}{line.reason}: {line.remedy}"
         look.refused.append(Refused(path.name, version, reason, plan.rejected))
-
-
-def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=result.asset_key or dg.AssetKey("url_lists"),
-        check_name=result.check_name or checks.EVERY_LINE,
-        passed=result.passed,
-        severity=result.severity,
-        metadata=result.metadata,
-    )
 
 
 def _words(look: _Look, watched: WatchedFolder, turn: Turn) -> str:

@@ -40,10 +40,11 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
 
-# What measures rates and kills processes has the machine to itself, after all the rest.
+# What measures rates has the machine to itself, after all the rest.
 test: check
-	@$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/system --cov --cov-report= --cov-fail-under=0
-	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not alone" \
+	  --cov --cov-report= --cov-fail-under=0
+	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term
 
 audit: setup
 	@$(BIN)/python .ci/audit.py

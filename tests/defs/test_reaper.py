@@ -289,13 +289,24 @@ def test_a_run_of_a_batch_without_a_frozen_file_is_none_of_ours_although_it_left
 
 def test_runs_that_wait_are_left_to_dagster(instance: dg.DagsterInstance, data_dir: Path) -> None:
     waiting = [
-        add_run(instance, BATCH, status)
-        for status in (QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
+        add_run(instance, BATCH, status) for status in (QUEUED, dg.DagsterRunStatus.STARTING)
     ]
     for run in waiting:
         say(instance, run, SILENT_SECONDS + 1000)
 
     assert look_twice(instance, data_dir) == ({}, {})
+
+
+def test_a_run_that_nobody_queued_any_more_is_reported_failed(
+    instance: dg.DagsterInstance, data_dir: Path
+) -> None:
+    run = add_run(instance, BATCH, dg.DagsterRunStatus.NOT_STARTED)
+    assert look_twice(instance, data_dir) == ({}, {})
+    say(instance, run, SILENT_SECONDS + 1)
+
+    look_twice(instance, data_dir)
+
+    assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
 
 
 def test_a_folder_that_leads_elsewhere_harms_nobody(

@@ -24,3 +24,18 @@ def limiter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, limiter: Path, stand_in: StandInProcess) -> Iterator[Project]:
     with Project(tmp_path, stand_in.origin, TMDB_LIMITER=f"file:{limiter}") as project:
         yield project
+
+
+ALONE = {"test_rate", "test_overlap", "test_limiter_ends", "test_dagster"}
+"""Modules that measure rates: they have the machine to themselves (`make test`)."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            module = item.path.stem
+            # one process per module, which starts its servers once
+            item.add_marker(
+                pytest.mark.alone if module in ALONE else pytest.mark.xdist_group(module)
+            )

@@ -6,11 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tests.system.judge import judging
 from tests.system.project import Project, wait_until
+from tmdb_assets.standin.process import StandInProcess
 
 BACKFILL = """
 mutation ($keys: [String!]!) {
@@ -43,6 +49,137 @@ RUNS = """
 } } } }
 """
 
+BACKFILL_OF_JOB = """
+mutation ($keys: [String!]!) {
+  launchPartitionBackfill(
+    backfillParams: {
+      selector: {
+        partitionSetName: "tmdb_download_partition_set"
+        repositorySelector: {
+          repositoryLocationName: "tmdb_assets.definitions", repositoryName: "__repository__"
+        }
+      }
+      partitionNames: $keys
+    }
+  ) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } }
+}
+"""
+
+EVALUATE_SCHEDULE = """
+mutation ($at: Float!) {
+  scheduleDryRun(
+    selectorData: {
+      repositoryLocationName: "tmdb_assets.definitions"
+      repositoryName: "__repository__"
+      scheduleName: "unfinished_batches"
+    }
+    timestamp: $at
+  ) {
+    __typename
+    ... on DryRunInstigationTick {
+      evaluationResult {
+        runRequests { runConfigYaml jobName tags { key value } }
+        skipReason
+        error { message }
+      }
+    }
+  }
+}
+"""
+
+LAUNCH_ALL = """
+mutation ($all: [ExecutionParams!]!) {
+  launchMultipleRuns(executionParamsList: $all) {
+    __typename
+    ... on LaunchMultipleRunsResult {
+      launchMultipleRunsResult { __typename ... on LaunchRunSuccess { run { runId } } }
+    }
+  }
+}
+"""
+
+RE_EXECUTE = """
+mutation ($id: String!) {
+  launchRunReexecution(reexecutionParams: {parentRunId: $id, strategy: FROM_FAILURE}) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  }
+}
+"""
+
+TERMINATE = """
+mutation ($ids: [String!]!) {
+  terminateRuns(runIds: $ids, terminatePolicy: SAFE_TERMINATE) {
+    ... on TerminateRunsResult { terminateRunResults {
+      __typename ... on TerminateRunFailure { message } ... on PythonError { message }
+    } }
+  }
+}
+"""
+
+EVENTS = """
+query ($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events {
+  __typename ... on MessageEvent { message level timestamp eventType }
+} } } }
+"""
+
+LATEST = """
+query ($key: String!) { assetNodeOrError(assetKey: {path: ["tmdb_responses"]}) {
+  ... on AssetNode { latestMaterializationByPartition(partitions: [$key]) {
+    runId
+    metadataEntries {
+      __typename label
+      ... on IntMetadataEntry { intValue }
+      ... on FloatMetadataEntry { floatValue }
+    }
+  } }
+} }
+"""
+
+CHECKS = """
+query ($asset: String!) { assetNodeOrError(assetKey: {path: [$asset]}) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks {
+    name
+    executionForLatestMaterialization { runId status evaluation {
+      severity partition
+      metadataEntries { label ... on IntMetadataEntry { intValue }
+        ... on TableMetadataEntry { table { records } } }
+    } }
+  } } }
+} } }
+"""
+
+SENSOR = """
+query ($name: String!) { sensorOrError(sensorSelector: {
+  repositoryLocationName: "tmdb_assets.definitions"
+  repositoryName: "__repository__"
+  sensorName: $name
+}) { ... on Sensor { id sensorState {
+  id status ticks(limit: 100) { timestamp endTimestamp status skipReason runKeys error { message } }
+} } ... on PythonError { message } } }
+"""
+
+START_SENSOR = """
+mutation ($name: String!) { startSensor(sensorSelector: {
+  repositoryLocationName: "tmdb_assets.definitions"
+  repositoryName: "__repository__"
+  sensorName: $name
+}) { __typename } }
+"""
+
+STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
+
+PARTITIONS = """
+{ assetNodeOrError(assetKey: {path: ["tmdb_responses"]}) { ... on AssetNode { partitionKeys } } }
+"""
+
+LOCATIONS = """
+{ workspaceOrError { ... on Workspace { locationEntries {
+  loadStatus locationOrLoadError { __typename ... on PythonError { message } }
+} } } }
+"""
+
+ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+
 
 class DagsterDev:
     """A running `dagster dev` of a project."""
@@ -63,12 +200,11 @@ class DagsterDev:
 
     def is_up(self) -> bool:
         try:
-            locations = self.ask(
-                "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
-            )
+            entries = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
         except OSError:
             return False
-        entries = locations["workspaceOrError"]["locationEntries"]
+        errors = [entry["locationOrLoadError"] for entry in entries]
+        assert not any("message" in error for error in errors if error), errors
         return [entry["loadStatus"] for entry in entries] == ["LOADED"]
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -95,6 +231,99 @@ class DagsterDev:
         runs = self.runs()
         return all(any(run["status"] == "SUCCESS" for run in runs.get(key, [])) for key in keys)
 
+    def run_of(self, run_id: str) -> dict[str, Any]:
+        """Return a run with its tags as a mapping."""
+        runs = [run for runs in self.runs().values() for run in runs if run["runId"] == run_id]
+        return {**runs[0], "tags": {tag["key"]: tag["value"] for tag in runs[0]["tags"]}}
+
+    def status(self, run_id: str) -> str:
+        return str(self.run_of(run_id)["status"])
+
+    def materialize(self, key: str) -> str:
+        """Click *Materialize* for a partition; return the run."""
+        answer = self.ask(MATERIALIZE, key=key)["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def backfill(self, keys: list[str], query: str = BACKFILL) -> None:
+        answer = self.ask(query, keys=keys)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+
+    def re_execute(self, run_id: str) -> str:
+        """Click *Re-execute from failure*; return the new run."""
+        answer = self.ask(RE_EXECUTE, id=run_id)["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def terminate(self, run_ids: list[str]) -> None:
+        for answer in self.ask(TERMINATE, ids=run_ids)["terminateRuns"]["terminateRunResults"]:
+            assert answer["__typename"] == "TerminateRunSuccess", answer
+
+    def evaluate_schedule(self) -> list[dict[str, Any]]:
+        """Return what the schedule would launch now, as the UI hands it on to launch all."""
+        tick = self.ask(EVALUATE_SCHEDULE, at=time.time())["scheduleDryRun"]["evaluationResult"]
+        assert tick["error"] is None, tick
+        return [
+            {
+                "runConfigData": request["runConfigYaml"],
+                "selector": {
+                    "jobName": request["jobName"] or "tmdb_download",
+                    "repositoryLocationName": "tmdb_assets.definitions",
+                    "repositoryName": "__repository__",
+                    "assetSelection": [],
+                    "assetCheckSelection": [],
+                },
+                "mode": "default",
+                "executionMetadata": {"tags": request["tags"]},
+            }
+            for request in tick["runRequests"] or []
+        ]
+
+    def launch_all(self, requests: list[dict[str, Any]]) -> list[str]:
+        answer = self.ask(LAUNCH_ALL, all=requests)["launchMultipleRuns"]
+        return [str(one["run"]["runId"]) for one in answer["launchMultipleRunsResult"]]
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the event log of a run, oldest first."""
+        events: list[dict[str, Any]] = self.ask(EVENTS, id=run_id)["logsForRun"]["events"]
+        return events
+
+    def numbers(self, key: str) -> dict[str, float]:
+        """Return the numbers in the metadata of a partition's latest materialization."""
+        node = self.ask(LATEST, key=key)["assetNodeOrError"]
+        entries = node["latestMaterializationByPartition"][0]["metadataEntries"]
+        values = {one["label"]: one.get("intValue", one.get("floatValue")) for one in entries}
+        return {label: value for label, value in values.items() if value is not None}
+
+    def checks(self, asset: str) -> dict[str, dict[str, Any]]:
+        """Return the latest execution of every check of an asset that was executed."""
+        found = self.ask(CHECKS, asset=asset)["assetNodeOrError"]["assetChecksOrError"]["checks"]
+        executions = {one["name"]: one["executionForLatestMaterialization"] for one in found}
+        return {name: execution for name, execution in executions.items() if execution}
+
+    def partitions(self) -> list[str]:
+        return list(self.ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"])
+
+    def ticks(self, sensor: str) -> list[dict[str, Any]]:
+        """Return the last ticks of a sensor, newest first."""
+        answer = self.ask(SENSOR, name=sensor)["sensorOrError"]
+        assert "sensorState" in answer, answer
+        return list(answer["sensorState"]["ticks"])
+
+    def switch_off(self, sensor: str) -> None:
+        answer = self.ask(SENSOR, name=sensor)["sensorOrError"]
+        answer = self.ask(STOP_SENSOR, id=answer["sensorState"]["id"])["stopSensor"]
+        assert answer["__typename"] == "StopSensorMutationResult", answer
+
+    def switch_on(self, sensor: str) -> None:
+        answer = self.ask(START_SENSOR, name=sensor)["startSensor"]
+        assert answer["__typename"] == "Sensor", answer
+
+    def kill(self) -> None:
+        """End it and every process of its folder with SIGKILL."""
+        self.project.kill_all()
+        self.process.wait(10)
+
     def stop(self) -> None:
         """End it as Ctrl-C would; its code server may take a minute, which nobody waits for."""
         os.kill(self.process.pid, signal.SIGINT)
@@ -102,3 +331,69 @@ class DagsterDev:
             self.process.wait(10)
         self.project.kill_all()
         self.process.wait(10)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project with a running `dagster dev` and the stand-in that it asks."""
+
+    dev: DagsterDev
+    project: Project
+    stand_in: StandInProcess
+
+    def add(self, name: str, start: int, urls: int, batch_size: int = 100) -> list[str]:
+        """Freeze a list of movies from a number on; return its partitions."""
+        path = self.write(f"{name}.txt", start, urls)
+        self.project.environment["TMDB_BATCH_SIZE"] = str(batch_size)
+        code, added, err = self.project.run("add", path, "--json")
+        assert code == 0, err
+        return list(json.loads(added)["all_batches"])
+
+    def write(self, name: str, start: int, urls: int) -> Path:
+        """Write a list of movies from a number on, whole from the start."""
+        path = self.project.folder / name
+        path.parent.mkdir(exist_ok=True)
+        lines = "".join(f"/movie/{number}\n" for number in range(start, start + urls))
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(lines)
+        return part.rename(path)
+
+    def by_hand(self, key: str) -> "subprocess.Popen[str]":
+        """Start `dagster asset materialize` for a partition."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "dagster", "asset", "materialize"),
+                *("--select", "tmdb_responses", "--partition", key),
+                *("-m", "tmdb_assets.definitions"),
+            ],
+            cwd=self.project.folder,
+            env=self.project.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def done(self, key: str) -> int:
+        """Return how many outcomes of a partition are on disk."""
+        path = self.project.folder / "data/responses" / key.rpartition("-")[0] / key
+        outcomes = path / "outcomes.jsonl"
+        return outcomes.read_bytes().count(b"\n") if outcomes.exists() else 0
+
+
+@contextmanager
+def dagster_dev_in(
+    folder: Path, limiter: Path, stand_in: dict[str, Any], **environment: str
+) -> Iterator[Place]:
+    """Lend a running `dagster dev` in a folder, for as many tests as share it."""
+    environment = {"TMDB_LIMITER": f"file:{limiter}", **environment}
+    with judging(**stand_in) as (server, _), Project(folder, server.origin, **environment) as one:
+        for name in list(one.environment):
+            if name.startswith("DAGSTER_") or name.lower().endswith("_proxy"):
+                del one.environment[name]
+        one.environment["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+        dev = DagsterDev(one)
+        try:
+            yield Place(dev, one, server)
+        finally:
+            dev.kill()

@@ -151,9 +151,12 @@ class Session:
             ]
             if not ours:
                 return
-            fresh = [run for run in ours if run.run_id not in cancelled]
+            # one that starts just now would take it for a crash, and be retried
+            fresh = [
+                run for run in ours if run.run_id not in cancelled and not queue.is_starting(run)
+            ]
             queue.cancel(self._instance, self._data_dir, fresh)
-            cancelled.update(run.run_id for run in ours)
+            cancelled.update(run.run_id for run in fresh)
             time.sleep(_POLL_SECONDS)
 
     def problems(self) -> list[str]:

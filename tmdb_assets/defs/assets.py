@@ -43,6 +43,7 @@ def tmdb_responses(
     waits for an older one is not stuck: the older goes first, so that they end one by one.
     """
     settings = tmdb.settings()
+    _shed_tags(context)
     try:
         report = download_batch(context.partition_key, settings, context.run.run_id)
     except TmdbAssetsError as error:
@@ -58,6 +59,13 @@ def tmdb_responses(
     if has_failed:
         context.instance.add_run_tags(context.run.run_id, {TOO_MANY_FAILED_TAG: "true"})
         raise _too_many_failed(report, settings.max_failed_share)
+
+
+def _shed_tags(context: dg.AssetExecutionContext) -> None:
+    """Undo what a former run said of itself: a re-execution inherits tags."""
+    own_tags = (RETRY_TAG, TOO_MANY_FAILED_TAG)
+    if inherited := {tag: "false" for tag in own_tags if tag in context.run.tags}:
+        context.instance.add_run_tags(context.run.run_id, inherited)
 
 
 def _too_many_failed(report: Report, allowed: float) -> dg.Failure:

@@ -111,7 +111,9 @@ def active_runs(instance: dg.DagsterInstance, keys: Collection[str]) -> list[dg.
             updated_after=datetime.now(UTC) - timedelta(seconds=RETRY_SECONDS),
         )
     )
-    runs = [*active, *(run for run in failed if RETRIED_BY_TAG not in run.tags)]
+    # one without an origin was made by `dagster asset materialize`: nobody can retry it
+    to_come = [run for run in failed if RETRIED_BY_TAG not in run.tags and run.remote_job_origin]
+    runs = [*active, *to_come]
     # picked out here: a list can have more batches than a database takes in a question
     return [run for run in runs if run.tags.get(PARTITION_TAG) in keys]
 
@@ -140,6 +142,11 @@ def submit(
         # the queue only notes the run; the workspace is for coordinators that look into it
         instance.submit_run(run.run_id, workspace=None)  # type: ignore[arg-type]
         yield run.run_id
+
+
+def is_starting(run: dg.DagsterRun) -> bool:
+    """Say whether the process of a run comes up just now."""
+    return run.status is dg.DagsterRunStatus.STARTING
 
 
 def cancel(instance: dg.DagsterInstance, data_dir: Path, runs: Iterable[dg.DagsterRun]) -> None:
@@ -174,7 +181,7 @@ def failures(
         for run in failed
         if run.run_id in run_ids
         and run.tags.get(WILL_RETRY_TAG) != "true"
-        and TOO_MANY_FAILED_TAG not in run.tags
+        and run.tags.get(TOO_MANY_FAILED_TAG) != "true"
     ]
     return list(dict.fromkeys(_reason(instance, run) for run in for_good))
 

@@ -31,8 +31,13 @@ ACTIVE = [
 ]
 """Statuses of a run that is to come or under way."""
 
-UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-"""Statuses of a run that works on its batch. Dagster itself bounds how long one starts."""
+UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+"""Statuses that last for ever when a process is killed: of who made the run and was to queue it,
+or of the run. Dagster itself bounds how long one starts."""
 
 SILENT_SECONDS = 45.0
 """A run without its lock is left alone as long as it says something: it comes to its lock soon
@@ -59,8 +64,9 @@ def reap(
     """
     now = time.time()
     kept: dict[str, float] = {}
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY)):
-        if not _is_abandoned(instance, data_dir, run):
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=UNDER_WAY)):
+        run = record.dagster_run
+        if not _is_abandoned(instance, data_dir, record):
             continue
         first_seen = suspects.get(run.run_id, now)
         if now - first_seen < APART_SECONDS:
@@ -74,8 +80,9 @@ def reap(
     return kept
 
 
-def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, run: dg.DagsterRun) -> bool:
+def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, record: dg.RunRecord) -> bool:
     """Say whether the batch that the run had, or should have by now, is not held for it."""
+    run = record.dagster_run
     batch = run.tags.get(PARTITION_TAG, "")
     try:
         if not batch_file(data_dir, batch).is_file():
@@ -88,7 +95,8 @@ def _is_abandoned(instance: dg.DagsterInstance, data_dir: Path, run: dg.DagsterR
     except (OSError, StoreError, BatchError):
         return False
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-    return not last or time.time() - last[0].timestamp > SILENT_SECONDS
+    said_at = last[0].timestamp if last else record.create_timestamp.timestamp()
+    return time.time() - said_at > SILENT_SECONDS
 
 
 def interrupt_holder(data_dir: Path, batch: str, run_id: str) -> None:

@@ -127,10 +127,10 @@ class BatchStore:
         with storing(self.folder / f"{outcome.name}.json"):
             if body is not None:
                 self._put_body(outcome.name, body)
+            else:
+                # one that was broken: there will be no outcome for it any more
+                clear_away(self.folder / f"{outcome.name}.json")
             self._append(outcomes.encode(outcome))
-            if body is None:
-                # one that was broken: there is no outcome for it any more
-                remove(self.folder / f"{outcome.name}.json")
         self._last[outcome.url] = outcome
         self.attempts += outcome.attempts
 

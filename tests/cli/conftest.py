@@ -1,10 +1,11 @@
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.instances import instances_kept
 from tmdb_assets.cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -30,3 +31,10 @@ def tmdb_assets(
         return int(ended.value.code or 0), said.out, said.err
 
     return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_instance_goes_while_another_is_there() -> Iterator[None]:
+    """Keep what could not be opened until the end: Dagster resets global state when it goes."""
+    with instances_kept():
+        yield

@@ -46,6 +46,7 @@ def make_client(gate: CountingGate) -> Iterator[MakeClient]:
             max_attempts=1,
             outage_seconds=600.0,
             max_body_bytes=max_body_bytes,
+            max_failed_share=1.0,
         )
         clients.append(Client(settings, through or gate, handshake_seconds))
         return clients[-1]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.ticker import Ticker
+from tests.instances import instances_kept
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -38,3 +39,10 @@ def project(
 @pytest.fixture
 def ticker(project: Project) -> Ticker:
     return Ticker(project)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_instance_goes_while_another_is_there() -> Iterator[None]:
+    """Keep what could not be opened until the end: Dagster resets global state when it goes."""
+    with instances_kept():
+        yield

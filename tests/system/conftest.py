@@ -33,9 +33,5 @@ ALONE = {"test_rate", "test_overlap", "test_limiter_ends", "test_dagster"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == Path(__file__).parent:
-            module = item.path.stem
-            # one process per module, which starts its servers once
-            item.add_marker(
-                pytest.mark.alone if module in ALONE else pytest.mark.xdist_group(module)
-            )
+        if item.path.parent == Path(__file__).parent and item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)

@@ -148,6 +148,12 @@ query ($asset: String!) { assetNodeOrError(assetKey: {path: [$asset]}) { ... on 
 } } }
 """
 
+EXECUTIONS = """
+query ($asset: String!, $check: String!) {
+  assetCheckExecutions(assetKey: {path: [$asset]}, checkName: $check, limit: 100) { runId status }
+}
+"""
+
 SENSOR = """
 query ($name: String!) { sensorOrError(sensorSelector: {
   repositoryLocationName: "tmdb_assets.definitions"
@@ -300,6 +306,11 @@ class DagsterDev:
         found = self.ask(CHECKS, asset=asset)["assetNodeOrError"]["assetChecksOrError"]["checks"]
         executions = {one["name"]: one["executionForLatestMaterialization"] for one in found}
         return {name: execution for name, execution in executions.items() if execution}
+
+    def check_of(self, run: str, asset: str, check: str) -> list[str]:
+        """Return the statuses of the executions of a check by a run."""
+        found = self.ask(EXECUTIONS, asset=asset, check=check)["assetCheckExecutions"]
+        return [one["status"] for one in found if one["runId"] == run]
 
     def partitions(self) -> list[str]:
         return list(self.ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"])

@@ -26,7 +26,9 @@ def test_a_run_that_an_outage_ended_is_taken_up_by_dagster_and_no_url_has_failed
             log = project.folder / "data" / "dagster" / "run-daemon.log"
             ended = "TMDB has not answered for 4 s (connection refused)"
             wait_until(lambda: log.is_file() and ended in log.read_text(), 60, "the run ended")
-            with StandInProcess(StandInSettings(port=port, latency_seconds=0.2)) as server:
+            with StandInProcess(
+                StandInSettings(port=port, latency_seconds=0.2, cap=None)
+            ) as server:
                 _, err = process.communicate(timeout=120)
                 arrivals = server.arrivals()
 

@@ -15,6 +15,9 @@ from tmdb_assets.inspection import inspect
 from tmdb_assets.receipt import batch_folder, needs_download
 from tmdb_assets.settings import from_environment
 
+# one process does all of it, and starts its servers once
+pytestmark = pytest.mark.xdist_group("refused_key")
+
 BATCH = "movies-stand-in-0001"
 URLS, GOOD = 2000, 999
 THREADS, LATENCY_SECONDS = 160, 0.3
@@ -27,6 +30,7 @@ import os, sys
 from tmdb_assets.download import download_batch
 from tmdb_assets.errors import CredentialError
 from tmdb_assets.settings import from_environment
+
 try:
     download_batch("{BATCH}", from_environment(os.environ))
 except CredentialError as error:
@@ -104,7 +108,9 @@ def test_a_refused_key_ends_the_download_in_one_line_that_names_the_variable(
     refused: Refused,
 ) -> None:
     assert refused.first.returncode == 1
-    assert refused.first.stderr.count("\n") == 1, refused.first.stderr
+    kept, error = refused.first.stderr.splitlines()
+    assert kept.startswith(f"stopped with {GOOD} of {URLS} URLs done"), kept
+    assert error.startswith("TMDB refuses the credential")
     assert "check TMDB_READ_ACCESS_TOKEN" in refused.first.stderr
     assert "revoked" not in refused.first.stderr
 

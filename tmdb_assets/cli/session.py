@@ -60,7 +60,11 @@ class Session:
         self._queued: set[str] = set()
         self._suspects: dict[str, float] = {}
         self._next_reap = 0.0
-        queue.register(self._instance, self._keys)
+        try:
+            queue.register(self._instance, self._keys)
+        except BaseException:
+            self._instance.dispose()
+            raise
 
     def __enter__(self) -> Self:
         return self

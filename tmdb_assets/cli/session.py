@@ -139,7 +139,7 @@ class Session:
                 if self.problems():
                     waiting.clear()
                     self.stop()
-                elif len(active) < QUEUED_AT_MOST // 2:
+                elif waiting and len(active) < QUEUED_AT_MOST // 2:
                     yield from self._submit(waiting)
             yield
 

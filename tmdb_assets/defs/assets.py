@@ -42,9 +42,9 @@ def tmdb_responses(
     All runs on all hosts that share the limiter stay under the cap together. A run that says it
     waits for an older one is not stuck: the older goes first, so that they end one by one.
     """
-    settings = tmdb.settings()
     _shed_tags(context)
     try:
+        settings = tmdb.settings()
         report = download_batch(context.partition_key, settings, context.run.run_id)
     except TmdbAssetsError as error:
         if isinstance(error, OutageError):

@@ -66,12 +66,12 @@ class Watch:
 def _kind(command: str) -> str:
     for words, kind in (
         ("multiprocessing.spawn", "run"),
+        # these two name the code server among their arguments
+        ("dagster_webserver", "webserver"),
+        ("dagster._daemon", "daemon"),
+        ("defs.daemon", "daemon"),
         ("api grpc", "code server"),
         ("code-server", "code server"),
-        ("dagster_webserver", "webserver"),
-        ("webserver", "webserver"),
-        ("defs.daemon", "daemon"),
-        ("daemon run", "daemon"),
         ("dagster dev", "dagster dev"),
         ("tmdb_assets.cli", "tmdb-assets"),
     ):

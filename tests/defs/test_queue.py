@@ -14,6 +14,7 @@ from tmdb_assets.defs.queue import (
     RETRIED_BY_TAG,
     RETRY_SECONDS,
     SILENT_SECONDS,
+    UNDECIDED_SECONDS,
     WILL_RETRY_TAG,
     active_runs,
     failures,
@@ -27,6 +28,10 @@ MANY = 300_000
 
 
 # --- active runs --------------------------------------------------------------------------------
+
+
+NEVER = {WILL_RETRY_TAG: "false"}
+"""What Dagster says of a run that it will not retry."""
 
 
 @pytest.mark.parametrize("status", ACTIVE)
@@ -60,18 +65,29 @@ def test_a_failed_run_is_active_as_long_as_its_retry_is_to_come(
     to_come = add_run(instance, "movies-0001", FAILURE, {WILL_RETRY_TAG: "true"})
     add_run(instance, "movies-0002", FAILURE, {WILL_RETRY_TAG: "true", RETRIED_BY_TAG: "another"})
     add_run(instance, "movies-0003", FAILURE, {WILL_RETRY_TAG: "false"})
-    add_run(instance, "movies-0004", FAILURE)
-    keys = {f"movies-000{number}" for number in range(1, 5)}
+    keys = {f"movies-000{number}" for number in range(1, 4)}
 
     assert [run.run_id for run in active_runs(instance, keys)] == [to_come.run_id]
-    assert RETRY_SECONDS > 0
+    assert RETRY_SECONDS > UNDECIDED_SECONDS
+
+
+def test_a_run_that_failed_in_this_moment_may_come_back_until_dagster_has_decided(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = add_run(instance, "movies-0001", FAILURE)
+    before = (active_runs(instance, {"movies-0001"}), failures(instance, {run.run_id}))
+    instance.add_run_tags(run.run_id, NEVER)
+    after = (active_runs(instance, {"movies-0001"}), failures(instance, {run.run_id}))
+
+    assert ([one.run_id for one in before[0]], before[1]) == ([run.run_id], [])
+    assert (after[0], len(after[1])) == ([], 1)
 
 
 # --- failures -----------------------------------------------------------------------------------
 
 
 def test_why_runs_failed_is_told_once_per_reason(instance: dg.DagsterInstance) -> None:
-    runs = [add_run(instance, f"movies-{number:04}", STARTED) for number in range(4)]
+    runs = [add_run(instance, f"movies-{number:04}", STARTED, NEVER) for number in range(4)]
     for run, words in zip(runs, ("no room", "no room", "no net"), strict=False):
         instance.report_run_failed(run, words)
 
@@ -80,9 +96,8 @@ def test_why_runs_failed_is_told_once_per_reason(instance: dg.DagsterInstance) -
 
 
 def test_a_run_that_did_all_it_could_is_no_failure(instance: dg.DagsterInstance) -> None:
-    tags = {TOO_MANY_FAILED_TAG: "true"}
-    did_all = add_run(instance, "movies-0001", STARTED, tags)
-    broken = add_run(instance, "movies-0002", STARTED)
+    did_all = add_run(instance, "movies-0001", STARTED, {**NEVER, TOO_MANY_FAILED_TAG: "true"})
+    broken = add_run(instance, "movies-0002", STARTED, NEVER)
     for run in (did_all, broken):
         instance.report_run_failed(run, f"about {run.tags['dagster/partition']}")
 
@@ -97,7 +112,7 @@ def test_a_run_that_will_be_retried_is_no_failure_yet(instance: dg.DagsterInstan
 
 
 def test_a_failure_without_a_word_says_where_to_look(instance: dg.DagsterInstance) -> None:
-    run = add_run(instance, "movies-0001", FAILURE)
+    run = add_run(instance, "movies-0001", FAILURE, NEVER)
 
     (words,) = failures(instance, [run.run_id])
 
@@ -108,7 +123,7 @@ def test_a_failure_without_a_word_says_where_to_look(instance: dg.DagsterInstanc
 def test_a_list_may_have_had_more_runs_than_a_database_takes_in_a_question(
     instance: dg.DagsterInstance,
 ) -> None:
-    run = add_run(instance, "movies-0001", STARTED)
+    run = add_run(instance, "movies-0001", STARTED, NEVER)
     instance.report_run_failed(run, "no room")
 
     ids = [*(f"{number:036}" for number in range(MANY)), run.run_id]

@@ -49,6 +49,9 @@ OPEN_WAIT_SECONDS = 60.0
 RETRY_SECONDS = 60.0
 """A retry that was promised and did not come within this time does not come."""
 
+UNDECIDED_SECONDS = 5.0
+"""For so long a failed run may be without Dagster's word on whether it is retried."""
+
 SILENT_SECONDS = 45.0
 """A queue daemon that was not heard of for so long is gone: it reports every 30 s."""
 
@@ -104,18 +107,31 @@ def report_added(instance: dg.DagsterInstance, added: Added, settings: Settings)
 def active_runs(instance: dg.DagsterInstance, keys: Collection[str]) -> list[dg.DagsterRun]:
     """Return the runs of these batches that are to come, under way, or about to be retried."""
     active = instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE))
-    failed = instance.get_runs(
+    failed = instance.get_run_records(
         filters=dg.RunsFilter(
             statuses=[dg.DagsterRunStatus.FAILURE],
-            tags={WILL_RETRY_TAG: "true"},
             updated_after=datetime.now(UTC) - timedelta(seconds=RETRY_SECONDS),
         )
     )
-    # one without an origin was made by `dagster asset materialize`: nobody can retry it
-    to_come = [run for run in failed if RETRIED_BY_TAG not in run.tags and run.remote_job_origin]
-    runs = [*active, *to_come]
+    runs = [*active, *(one.dagster_run for one in failed if _may_come_back(one))]
     # picked out here: a list can have more batches than a database takes in a question
     return [run for run in runs if run.tags.get(PARTITION_TAG) in keys]
+
+
+def _may_come_back(failed: dg.RunRecord) -> bool:
+    """Say whether a run that just failed is about to be retried, or may be."""
+    run = failed.dagster_run
+    if not _is_decided(failed):
+        return True
+    # one without an origin was made by `dagster asset materialize`: nobody can retry it
+    is_promised = run.tags.get(WILL_RETRY_TAG) == "true" and run.remote_job_origin is not None
+    return is_promised and RETRIED_BY_TAG not in run.tags
+
+
+def _is_decided(failed: dg.RunRecord) -> bool:
+    """Say whether Dagster has decided about a retry, which it does a moment after the failure."""
+    age = datetime.now(UTC) - failed.update_timestamp.astimezone(UTC)
+    return WILL_RETRY_TAG in failed.dagster_run.tags or age.total_seconds() > UNDECIDED_SECONDS
 
 
 def submit(
@@ -173,12 +189,12 @@ def failures(
         run_ids: those that matter.
         since: no run that failed before that is among them.
     """
-    failed = instance.get_runs(
+    failed = instance.get_run_records(
         filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
     )
     for_good = [
         run
-        for run in failed
+        for run in (one.dagster_run for one in failed if _is_decided(one))
         if run.run_id in run_ids
         and run.tags.get(WILL_RETRY_TAG) != "true"
         and run.tags.get(TOO_MANY_FAILED_TAG) != "true"

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -50,13 +51,15 @@ def _row(what: str, seconds: list[float]) -> tuple[str, str, str]:
 def _first(server: StandInProcess, act: Callable[[], object]) -> float:
     """Act, and return how long it took until something arrived; wait until all is quiet again."""
     before = len(server.arrivals())
-    began_at = time.monotonic()
+    began_at = time.time()
     act()
     wait_until(lambda: len(server.arrivals()) > before, BOUND_SECONDS, "a first request", 0.02)
     first = sorted(float(one[0]) for one in server.arrivals())[before]
     wait_until(lambda: len(server.arrivals()) >= before + 20, BOUND_SECONDS, "all requests", 0.2)
     time.sleep(8)  # until the run and whatever was started for it have ended
-    return first - began_at
+    # arrivals count from the start of the stand-in
+    started_at = datetime.fromisoformat(str(server.statistics()["started_at"])).timestamp()
+    return started_at + first - began_at
 
 
 def _list(project: Project, name: str) -> Path:

@@ -62,6 +62,7 @@ def add(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
     settings = from_environment(os.environ)
     with queue.open_instance(Path.cwd()) as instance:
         added = freeze(url_list, settings, name, strict=strict)
+        queue.register(instance, added.all_batches)
         queue.report_added(instance, added, settings)
     if as_json:
         show.print_json(asdict(added))

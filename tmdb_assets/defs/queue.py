@@ -97,8 +97,7 @@ def register(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
 
 
 def report_added(instance: dg.DagsterInstance, added: Added, settings: Settings) -> None:
-    """Make the batches of a list partitions, and show on the page of `url_lists` what was new."""
-    register(instance, added.all_batches)
+    """Show on the page of `url_lists` what was new, and what was left out."""
     if added.new_batches:
         instance.report_runless_asset_event(list_event(added))
     instance.report_runless_asset_event(lines_evaluation(settings))

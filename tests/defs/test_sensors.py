@@ -186,6 +186,18 @@ def test_with_a_cursor_that_is_lost_or_of_another_shape_nothing_is_lost(
     assert ticker.keys() == ["movies-stand-in-0002", "movies-stand-in-0003"]
 
 
+def test_a_damaged_list_does_not_keep_the_others_from_the_first_tick_on(
+    ticker: Ticker, project: Project
+) -> None:
+    damaged = project.data_dir / "batches" / "tv-stand-in" / "list.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("nonsense")
+    ticker.drop("movies.txt")
+    ticker.tick()
+
+    assert ticker.keys() == ["movies-stand-in-0001", "movies-stand-in-0002"]
+
+
 def test_with_a_lost_cursor_a_list_whose_file_is_gone_is_gone_on_with(
     ticker: Ticker, project: Project
 ) -> None:

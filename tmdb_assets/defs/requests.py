@@ -142,15 +142,14 @@ def _lock_of(data_dir: Path, name: str) -> Path:
 
 
 def of_folder(data_dir: Path, folder: Path) -> list[str]:
-    """Return the lists that got URLs from files in a folder.
+    """Return the lists that got URLs from files in a folder; none that is damaged.
 
     Raises:
-        BatchError: a list is damaged.
         StoreError: the data folder cannot be read.
     """
-    home = str(folder.absolute())
-    return [
-        name
-        for name in batches.list_names(data_dir)
-        if any(one.folder == home for one in batches.read_list(data_dir, name).sources)
-    ]
+    home, found = str(folder.absolute()), []
+    for name in batches.list_names(data_dir):
+        with suppress(BatchError):  # it must not keep the others from their runs
+            if any(one.folder == home for one in batches.read_list(data_dir, name).sources):
+                found.append(name)
+    return found

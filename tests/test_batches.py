@@ -116,7 +116,7 @@ def test_the_record_says_where_the_list_came_from(tmp_path: Path, settings: Sett
     assert frozen.urls == 2
     assert source.added_at == frozen.created_at
     assert found == {
-        "format": 1,
+        "format": 2,
         "name": "movies",
         "batches": [
             {"name": "movies-0001", "urls": 2, "sha256": hashlib.sha256(content).hexdigest()}
@@ -143,6 +143,7 @@ def test_the_record_says_where_the_list_came_from(tmp_path: Path, settings: Sett
             }
         ],
         "created_at": frozen.created_at,
+        "combine": False,
     }
 
 

@@ -235,7 +235,7 @@ def test_a_file_of_a_newer_format_is_skipped_and_the_others_count(tmp_path: Path
     sent(tmp_path, OWN, T)
     newer = sent(tmp_path, OTHER, T, T)
     with newer.open("ab") as file:
-        file.write(line(T).replace(b'"format":1', b'"format":2'))
+        file.write(line(T).replace(b'"format":2', b'"format":3'))
     sent(tmp_path, "shows-0008", T)
 
     found = look_back(tmp_path, [T])

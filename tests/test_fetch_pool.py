@@ -85,6 +85,7 @@ class FakeStore:
         fails_at: int = 0,
     ) -> None:
         self.pending = pending
+        self.former: dict[str, Outcome] = {}
         self.outcomes: list[Outcome] = []
         self.bodies: dict[str, bytes | None] = {}
         self._failure = failure
@@ -217,6 +218,7 @@ def test_an_outcome_tells_all_of_the_last_attempt_and_when_each_was_sent() -> No
         etag='W/"1"',
         sent_at=(1.0, 2.0, 3.0),
         seconds=0.25,
+        as_of=3.0,
     )
 
 

@@ -100,9 +100,9 @@ def changed(found: dict[str, Any], **changes: object) -> bytes:
 def test_a_record_of_a_newer_format_asks_for_an_update(tmp_path: Path, settings: Settings) -> None:
     path = written(tmp_path, 1)
     (batch,) = add(path, settings).all_batches
-    record(settings).write_bytes(changed(json.loads(record(settings).read_bytes()), format=2, x=1))
+    record(settings).write_bytes(changed(json.loads(record(settings).read_bytes()), format=3, x=1))
 
-    with pytest.raises(BatchError, match=r"has format 2, newer than 1: update tmdb-assets"):
+    with pytest.raises(BatchError, match=r"has format 3, newer than 2: update tmdb-assets"):
         load(settings.data_dir, batch)
 
 

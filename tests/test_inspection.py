@@ -161,7 +161,7 @@ def test_lines_that_say_nothing_are_counted_and_a_torn_one_is_not(folder: Path) 
 
 
 def test_a_newer_format_is_refused(folder: Path) -> None:
-    newer = encode(outcome_of(targets(1)[0])).replace(b'"format":1', b'"format":2')
+    newer = encode(outcome_of(targets(1)[0])).replace(b'"format":2', b'"format":3')
     with (folder / "outcomes.jsonl").open("ab") as file:
         file.write(newer)
 

@@ -62,7 +62,7 @@ def test_a_line_is_what_the_documentation_of_the_format_says() -> None:
     line = encode(OUTCOME)
 
     fields = json.loads(line)
-    assert line.startswith(b'{"format":1,"url":"https://api.themoviedb.org/3/movie/550?lang')
+    assert line.startswith(b'{"format":2,"url":"https://api.themoviedb.org/3/movie/550?lang')
     assert fields["sent_at"] == [
         "2026-01-01T00:00:00.000001+00:00",
         "2026-01-01T00:00:02.500000+00:00",
@@ -70,8 +70,17 @@ def test_a_line_is_what_the_documentation_of_the_format_says() -> None:
     assert fields["outcome"] == "fetched"
     assert list(fields) == [
         *("format", "url", "name", "outcome", "status", "reason", "attempts", "bytes", "sha256"),
-        *("etag", "sent_at", "seconds"),
+        *("etag", "sent_at", "seconds", "as_of", "combined_with"),
     ]
+
+
+def test_a_line_of_format_1_is_as_of_its_last_request() -> None:
+    fields = json.loads(encode(OUTCOME)) | {"format": 1}
+    del fields["as_of"], fields["combined_with"]
+    line = json.dumps(fields).encode()
+
+    assert decode(line) == replace(OUTCOME, as_of=OUTCOME.sent_at[-1])
+    assert decode(json.dumps(fields | {"sent_at": []}).encode()).as_of == 0.0
 
 
 def test_a_field_of_a_later_minor_version_does_not_matter() -> None:
@@ -79,7 +88,7 @@ def test_a_field_of_a_later_minor_version_does_not_matter() -> None:
 
 
 def test_a_newer_format_is_refused_with_the_remedy() -> None:
-    with pytest.raises(BatchError, match=r"format 2 .* newer tmdb-assets: update this one"):
+    with pytest.raises(BatchError, match=r"format 3 .* newer tmdb-assets: update this one"):
         decode(changed(format=OUTCOME_FORMAT + 1))
 
 

@@ -51,15 +51,18 @@ def test_what_follows_from_outcomes_is_counted_in_the_order_of_the_batch() -> No
     text = f"movie-0 {digests[0]}\nmovie-1 \nmovie-2 {digests[1]}\nmovie-3 \n"
 
     assert said == {
-        "format": 1,
+        "format": 2,
         "batch": "my-films-0007",
         "list": "my-films",
         "urls": 4,
         "fetched": 2,
         "absent": 1,
         "failed": 1,
+        "purged": 0,
         "bytes": sum(map(len, bodies)),
         "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "oldest_as_of": "1970-01-01T00:00:00+00:00",
+        "oldest_body_as_of": "1970-01-01T00:00:00+00:00",
     }
     assert counted("my-films-0007", targets(4), dict(reversed(LAST.items()))) == said
 

@@ -246,7 +246,7 @@ def test_a_list_that_is_not_there_is_said_to_be_unknown(films: Films) -> None:
 
 def test_outcomes_of_a_newer_format_are_refused(films: Films) -> None:
     survey = Survey(films.data_dir, "films")
-    newer = line(films.targets[0][0]).replace(b'"format":1', b'"format":2')
+    newer = line(films.targets[0][0]).replace(b'"format":2', b'"format":3')
     films.append(0, newer)
 
     with pytest.raises(BatchError, match="update this one"):

@@ -88,7 +88,7 @@ def test_of_a_batch_that_cannot_be_looked_at_no_url_counts_as_having_an_outcome(
 
 def newer(folder: Path) -> None:
     path = folder / "outcomes.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'"format":1', b'"format":2'))
+    path.write_bytes(path.read_bytes().replace(b'"format":2', b'"format":3'))
 
 
 def leads_out(folder: Path) -> None:

@@ -115,6 +115,14 @@ class Backlog:
             heapq.heappush(self._paused, (due, next(self._numbers), task))
             self._changed.notify()
 
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Have further tasks taken, before those that were never tried."""
+        with self._changed:
+            for task in tasks:
+                self._unfinished += 1
+                heapq.heappush(self._paused, (self._clock(), next(self._numbers), task))
+            self._changed.notify_all()
+
     def finish(self) -> None:
         """Say that one task will not come back."""
         with self._changed:

@@ -9,13 +9,15 @@ list that grew gets further batches. What was killed in between leaves files wit
 import contextlib
 import re
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 
+from tmdb_assets.combine import Grouping
 from tmdb_assets.errors import BatchError
-from tmdb_assets.files import exclusive, make_folder, remove, storing, temporary_in, within
+from tmdb_assets.files import exclusive, make_folder, storing, within
 from tmdb_assets.frozen import (
     RECORD_NAME,
     FrozenBatch,
@@ -30,6 +32,7 @@ from tmdb_assets.frozen import (
 from tmdb_assets.list_name import is_name, list_name
 from tmdb_assets.lists import Rejected, Scan, check_file
 from tmdb_assets.model import Settings, Target
+from tmdb_assets.spool import Spool
 from tmdb_assets.urls import key, origin_of, target
 
 _BATCH = re.compile(r"(.+)-[0-9]{4,}")
@@ -50,6 +53,8 @@ class Plan:
         had_credential: good lines that held a key or token; it is left out.
         first_rejected: up to 100 of the `rejected` lines.
         batch_sizes: URLs in each of the batches that the new URLs make.
+        combine: whether URLs that TMDB answers together are asked for in one request.
+        requests: that the new URLs take.
     """
 
     name: str
@@ -63,6 +68,8 @@ class Plan:
     had_credential: int
     first_rejected: tuple[Rejected, ...]
     batch_sizes: tuple[int, ...]
+    combine: bool
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ def split_sizes(count: int, batch_size: int) -> list[int]:
     return [count // batches + (index < count % batches) for index in range(batches)]
 
 
-def plan(path: Path, settings: Settings, name: str | None = None) -> Plan:
+def plan(path: Path, settings: Settings, name: str | None = None, *, combine: bool = False) -> Plan:
     """Read a file of URLs and say what `add` would do with it; writes nothing.
 
     Raises:
@@ -91,10 +98,15 @@ def plan(path: Path, settings: Settings, name: str | None = None) -> Plan:
         BatchError: the list is damaged on disk.
     """
     name = _name(path, settings, name)
-    scan = _scan(path, settings, _current(settings.data_dir, name))
-    for _ in scan.new_urls():
-        pass
-    return _summary(name, scan, settings.batch_size)
+    frozen = _current(settings.data_dir, name)
+    frozen = replace(frozen, combine=frozen.combine or combine)
+    scan = _scan(path, settings, frozen)
+    grouping = Grouping()
+    for url in scan.new_urls():
+        if frozen.combine:
+            grouping.add(url)
+    requests = grouping.requests if frozen.combine else scan.new
+    return _summary(frozen, scan, requests, settings.batch_size)
 
 
 def add(
@@ -102,11 +114,13 @@ def add(
     settings: Settings,
     name: str | None = None,
     *,
+    combine: bool = False,
     wait_seconds: float = _LOCK_WAIT_SECONDS,
 ) -> Added:
     """Freeze the URLs of a file that the list does not have yet into further batches.
 
     Changes nothing on disk if there are none; lines that went away since change nothing either.
+    A list that is to combine does so from then on, with what it had before too.
     One process does this at a time, others wait for up to `wait_seconds`. May be killed at any
     moment: the list then has all of the new batches or none.
 
@@ -120,9 +134,10 @@ def add(
     folder = _folder(settings.data_dir, name)
     make_folder(folder.parent)
     with exclusive(folder.parent / _LOCK, wait_seconds):
-        frozen = _current(settings.data_dir, name)
+        before = _current(settings.data_dir, name)
+        frozen = replace(before, combine=before.combine or combine)
         scan = _scan(path, settings, frozen)
-        batches = _freeze(folder, scan, len(frozen.batches), settings.batch_size)
+        batches, requests = _freeze(folder, scan, frozen, settings.batch_size)
         if batches:
             frozen = replace(
                 frozen,
@@ -130,10 +145,11 @@ def add(
                 sources=(*frozen.sources, _source(path, scan)),
                 created_at=frozen.created_at or _now(),
             )
+        if frozen != before:
             write_record(folder, frozen)
         sweep(folder, frozen)
     return Added(
-        plan=_summary(name, scan, settings.batch_size),
+        plan=_summary(frozen, scan, requests, settings.batch_size),
         new_batches=tuple(batch.name for batch in batches),
         all_batches=tuple(batch.name for batch in frozen.batches),
     )
@@ -234,26 +250,27 @@ def _scan(path: Path, settings: Settings, frozen: FrozenList) -> Scan:
     return Scan(path, settings.origins, known, secret=secret)
 
 
-def _freeze(folder: Path, scan: Scan, before: int, batch_size: int) -> tuple[FrozenBatch, ...]:
-    """Write the new URLs of a scan as batches, numbered on from the `before` that there are."""
+def _freeze(
+    folder: Path, scan: Scan, frozen: FrozenList, batch_size: int
+) -> tuple[tuple[FrozenBatch, ...], int]:
+    """Write the new URLs of a scan as further batches; return these and the requests they take."""
     urls = scan.new_urls()
     first = next(urls, None)
     if first is None:
-        return ()
+        return (), 0
     make_folder(folder)
-    # Even batches need the count first, so the URLs wait in a file: memory stays small.
-    spool = temporary_in(folder)
+    spool = Spool(folder, combine=frozen.combine)
     try:
-        with storing(spool), spool.open("x", encoding="ascii", newline="\n") as file:
-            file.writelines(f"{url}\n" for url in chain((first,), urls))
-        sizes = split_sizes(scan.new, batch_size)
-        with storing(spool), spool.open("rb") as lines:
-            return tuple(
+        spool.fill(chain((first,), urls))
+        sizes = split_sizes(spool.urls, batch_size)
+        with storing(folder), closing(spool.lines()) as lines:
+            batches = tuple(
                 write_batch(folder, number, tuple(islice(lines, size)))
-                for number, size in enumerate(sizes, before + 1)
+                for number, size in enumerate(sizes, len(frozen.batches) + 1)
             )
+        return batches, spool.requests
     finally:
-        remove(spool)
+        spool.close()
         # goes only if it is empty: the first file of a new list broke off
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -275,9 +292,9 @@ def _source(path: Path, scan: Scan) -> Source:
     )
 
 
-def _summary(name: str, scan: Scan, batch_size: int) -> Plan:
+def _summary(frozen: FrozenList, scan: Scan, requests: int, batch_size: int) -> Plan:
     return Plan(
-        name=name,
+        name=frozen.name,
         sha256=scan.sha256,
         lines=scan.lines,
         urls=scan.already + scan.new,
@@ -288,6 +305,8 @@ def _summary(name: str, scan: Scan, batch_size: int) -> Plan:
         had_credential=scan.had_credential,
         first_rejected=tuple(scan.first_rejected),
         batch_sizes=tuple(split_sizes(scan.new, batch_size)),
+        combine=frozen.combine,
+        requests=requests,
     )
 
 

@@ -14,6 +14,7 @@ from tmdb_assets.fetch_pool import FetchPool
 from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import OutcomeKind, Settings
 from tmdb_assets.receipt import needs_download
+from tmdb_assets.renewal import read_renewal
 from tmdb_assets.report import Report, Statistics, percentile, rate_per_second
 from tmdb_assets.settings import require_credential
 from tmdb_assets.store import BatchStore
@@ -45,10 +46,15 @@ def download_batch(batch: str, settings: Settings, holder: str = "") -> Report:
     _check_origins(batch, batches.origins_of(targets), settings)
     open_files.ensure(settings.threads)
     began_at = time.monotonic()
-    with BatchStore(settings.data_dir, batch, targets, holder) as store:
+    name = batches.list_of(batch)
+    is_combined = batches.read_list(settings.data_dir, name).combine
+    renewal = read_renewal(settings.data_dir, name)
+    with BatchStore(settings.data_dir, batch, targets, holder, renewal=renewal) as store:
         resumed = len(targets) - len(store.pending)
         logger.info("batch %s: %d URLs, %d done before", batch, len(targets), resumed)
-        statistics = _fetch(store, settings) if store.pending else Statistics(urls=0)
+        statistics = Statistics(urls=0)
+        if store.pending:
+            statistics = _fetch(store, settings, combined=is_combined)
         seconds = time.monotonic() - began_at
         if store.pending or needs_download(settings.data_dir, batch):
             store.seal(seconds)
@@ -70,7 +76,7 @@ def _check_origins(batch: str, origins: set[str], settings: Settings) -> None:
     require_credential(settings, origins)
 
 
-def _fetch(store: BatchStore, settings: Settings) -> Statistics:
+def _fetch(store: BatchStore, settings: Settings, *, combined: bool) -> Statistics:
     with closing(open_door(settings)) as door, closing(Client(settings, door)) as client:
         pool = FetchPool(
             store,
@@ -79,6 +85,7 @@ def _fetch(store: BatchStore, settings: Settings) -> Statistics:
             threads=settings.threads,
             max_attempts=settings.max_attempts,
             outage_seconds=settings.outage_seconds,
+            combined=combined,
         )
         pool.run(stop_sending=door.close)
         pool.statistics.permit_wait_seconds = door.waited_seconds
@@ -98,6 +105,7 @@ def _sum_up(
         fetched=counts[OutcomeKind.FETCHED],
         absent=counts[OutcomeKind.ABSENT],
         failed=counts[OutcomeKind.FAILED],
+        purged=counts[OutcomeKind.PURGED],
         resumed=counts.total() - statistics.urls,
         requests=len(statistics.sent_at),
         refused=sum(
@@ -108,9 +116,13 @@ def _sum_up(
         seconds=seconds,
         requests_per_second=per_second,
         share_of_cap=per_second / settings.requests_per_second,
+        urls_per_second=_urls_per_second(statistics),
         latency_p50_seconds=percentile(statistics.latencies_seconds, 0.5),
         latency_p95_seconds=percentile(statistics.latencies_seconds, 0.95),
         bytes=statistics.bytes,
+        conditional=sum(bool(former.etag) for former in store.former.values()),
+        unchanged=statistics.unchanged,
+        combined=statistics.combined,
         failures=tuple(
             (reason, count, tuple(statistics.failures[reason]))
             for reason, count in statistics.failed.most_common()
@@ -127,3 +139,10 @@ def _sum_up(
         latencies_seconds=tuple(statistics.latencies_seconds),
         folder=store.folder,
     )
+
+
+def _urls_per_second(statistics: Statistics) -> float:
+    """Return outcomes per second of the time in which requests left."""
+    if not statistics.sent_at:
+        return 0.0
+    return rate_per_second(statistics.sent_at) * statistics.done / len(statistics.sent_at)

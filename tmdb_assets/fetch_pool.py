@@ -4,7 +4,6 @@ Results wait in a bounded queue, so a slow disk slows the net and never fills th
 in any thread stops all; what is in flight then has a moment to land, and what landed is kept.
 """
 
-import hashlib
 import logging
 import queue
 import random
@@ -12,14 +11,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
 
 from tmdb_assets.backlog import Backlog, Task
+from tmdb_assets.combine import requests_for
 from tmdb_assets.errors import CredentialError, DownloadStoppedError, StoreError, TmdbAssetsError
-from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target
+from tmdb_assets.landing import Result, land
+from tmdb_assets.model import Attempt, Target
 from tmdb_assets.outage import OUTAGE_SECONDS, Outage
 from tmdb_assets.report import Statistics
 from tmdb_assets.retry import Judgement, Verdict, judge, parse_retry_after, pause_seconds
@@ -38,6 +38,9 @@ PROGRESS_SECONDS = 10.0
 LATER_PROGRESS_SECONDS = 30.0
 """The same after that: each line is an event that Dagster keeps, and pages load them all."""
 
+_TOGETHER = 2
+"""Tries of a combined request, before its targets are asked for alone."""
+
 _POLL_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
@@ -49,13 +52,6 @@ class Fetcher(Protocol):
     def attempt(self, target: Target) -> Attempt:
         """Send one attempt; called by many threads."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    outcome: Outcome
-    body: bytes | None
-    seconds: float
 
 
 class FetchPool:
@@ -70,6 +66,7 @@ class FetchPool:
         threads: int,
         max_attempts: int,
         outage_seconds: float = OUTAGE_SECONDS,
+        combined: bool = False,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret hangs on it
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,6 +79,7 @@ class FetchPool:
             threads: requests in flight at most.
             max_attempts: tries per target.
             outage_seconds: how long to wait for a server that does not answer.
+            combined: whether what can be asked for together is.
             jitter: returns a number from 0 to 1.
             clock: monotonic seconds, for pauses.
         """
@@ -91,14 +89,15 @@ class FetchPool:
         self._slowdown = Slowdown(pacer)
         self._max_attempts = max_attempts
         self._jitter = jitter
-        self._backlog = Backlog(store.pending, clock)
+        asked = requests_for(store.pending, store.former, combined=combined)
+        self._backlog = Backlog(asked, clock)
         self._outage = Outage(self._backlog, clock, outage_seconds)
-        self._results: queue.Queue[_Result] = queue.Queue(maxsize=2 * threads)
+        self._results: queue.Queue[Result] = queue.Queue(maxsize=2 * threads)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._work, name=f"tmdb-fetch-{number}", daemon=True)
-            for number in range(min(threads, len(store.pending)))
+            for number in range(min(threads, len(asked)))
         ]
 
     def run(self, stop_sending: Callable[[], None]) -> None:
@@ -148,7 +147,7 @@ class FetchPool:
                 logger.info("%s%s", self.statistics.progress_line(), words and f" ({words})")
             self._store.keep()
 
-    def _write(self, result: _Result) -> None:
+    def _write(self, result: Result) -> None:
         self._store.record(result.outcome, result.body)
         self.statistics.add(result.outcome, result.seconds)
 
@@ -183,7 +182,9 @@ class FetchPool:
                 attempt = self._fetcher.attempt(task.target)
                 task.sent_at.extend(attempt.sent_at)
                 self._slowdown.heed(attempt)
-                self._follow(judge(attempt, task.target.url), attempt, task)
+                target = task.target
+                judgement = judge(attempt, target.url, is_conditional=bool(target.etag))
+                self._follow(judgement, attempt, task)
         except TmdbAssetsError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001 - the one boundary: a surprise must stop the run
@@ -209,12 +210,8 @@ class FetchPool:
         if task.is_probe:
             return
         match judgement.verdict:
-            case Verdict.FETCHED:
-                self._pass_on(OutcomeKind.FETCHED, judgement, attempt, task)
-            case Verdict.ABSENT:
-                self._pass_on(OutcomeKind.ABSENT, judgement, attempt, task)
-            case Verdict.GIVE_UP:
-                self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
+            case Verdict.FETCHED | Verdict.UNCHANGED | Verdict.ABSENT | Verdict.GIVE_UP:
+                self._pass_on(judgement, attempt, task)
             case Verdict.REFUSED:
                 # no pause of its own: everybody pauses, and the limiter says for how long
                 self._backlog.put_back(task, 0.0, judgement.reason)
@@ -233,37 +230,24 @@ class FetchPool:
         return self._outage.failed(task, attempt, judgement.reason)
 
     def _try_again(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
-        if task.tries >= self._max_attempts:
-            self._pass_on(OutcomeKind.FAILED, judgement, attempt, task)
+        is_whole = not task.target.parts
+        if task.tries >= (self._max_attempts if is_whole else min(_TOGETHER, self._max_attempts)):
+            self._pass_on(judgement, attempt, task)
             return
         asked_seconds = parse_retry_after(attempt.retry_after, datetime.now(UTC))
         pause = pause_seconds(max(task.tries, 1), asked_seconds, self._jitter)
         self._backlog.put_back(task, pause, judgement.reason)
 
-    def _pass_on(
-        self, kind: OutcomeKind, judgement: Judgement, attempt: Attempt, task: Task
-    ) -> None:
-        body = attempt.body if kind is OutcomeKind.FETCHED else None
-        outcome = Outcome(
-            url=task.target.url,
-            name=task.target.name,
-            outcome=kind,
-            status=attempt.status,
-            reason=judgement.reason,
-            attempts=len(task.sent_at),
-            bytes=len(body or b""),
-            sha256=hashlib.sha256(body).hexdigest() if body is not None else "",
-            etag=attempt.etag if body is not None else "",
-            sent_at=tuple(task.sent_at),
-            seconds=attempt.seconds,
-        )
-        result = _Result(outcome, body, attempt.seconds)
-        while True:
-            try:
-                self._results.put(result, timeout=_POLL_SECONDS)
-            except queue.Full:
-                if self._stopped.is_set():
-                    return
-            else:
-                self._backlog.finish()
-                return
+    def _pass_on(self, judgement: Judgement, attempt: Attempt, task: Task) -> None:
+        landing = land(judgement, attempt, task, self._store.former)
+        self._backlog.add(landing.alone)
+        for result in landing.results:
+            while True:
+                try:
+                    self._results.put(result, timeout=_POLL_SECONDS)
+                except queue.Full:
+                    if self._stopped.is_set():
+                        return
+                else:
+                    break
+        self._backlog.finish()

@@ -23,8 +23,8 @@ from tmdb_assets.files import (
 )
 from tmdb_assets.lists import Rejected
 
-LIST_FORMAT = 1
-"""Version of `list.json` and of the batch files beside it."""
+LIST_FORMAT = 2
+"""Version of `list.json` and of the batch files beside it; version 1 knew no `combine`."""
 
 RECORD_NAME = "list.json"
 
@@ -76,12 +76,14 @@ class FrozenList:
 
     Attributes:
         created_at: UTC, ISO 8601; empty for one that is not on disk yet.
+        combine: whether URLs that TMDB answers together are asked for in one request.
     """
 
     name: str
     batches: tuple[FrozenBatch, ...] = ()
     sources: tuple[Source, ...] = ()
     created_at: str = ""
+    combine: bool = False
 
     @property
     def urls(self) -> int:

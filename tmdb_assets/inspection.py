@@ -1,6 +1,6 @@
 """What lies in the folder of a batch, compared with what should: reads all, changes nothing.
 
-A body counts when its outcome says `fetched` and its bytes have the digest recorded there. So a
+A body counts when its outcome promises it and its bytes have the digest recorded there. So a
 body that a crash, a loss of power or a hand altered counts for nothing, whatever its name says.
 """
 
@@ -58,15 +58,27 @@ class Inspection:
     def holds(self, outcome: Outcome) -> bool:
         """Say whether a target with this last outcome needs no request any more."""
         if outcome.outcome is OutcomeKind.FETCHED:
-            return outcome.name not in self.missing and outcome.name not in self.altered
-        return outcome.outcome is OutcomeKind.ABSENT
+            return self.has_body(outcome)
+        return outcome.outcome in {OutcomeKind.ABSENT, OutcomeKind.PURGED}
 
-    def pending(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """Return those of these targets that need a request still, in their order."""
+    def has_body(self, outcome: Outcome) -> bool:
+        """Say whether the body that this last outcome promises is there as promised."""
+        is_broken = outcome.name in self.missing or outcome.name in self.altered
+        return outcome.has_body and not is_broken
+
+    def pending(self, targets: Sequence[Target], since: float = 0.0) -> tuple[Target, ...]:
+        """Return those of these targets that need a request still, in their order.
+
+        Args:
+            targets: of the batch.
+            since: what is as of before that moment needs one too, POSIX seconds.
+        """
         return tuple(
             target
             for target in targets
-            if (last := self.last.get(target.url)) is None or not self.holds(last)
+            if (last := self.last.get(target.url)) is None
+            or not self.holds(last)
+            or last.as_of < since
         )
 
 
@@ -96,7 +108,7 @@ def inspect(
             last[outcome.url] = outcome
             attempts += outcome.attempts
         entries = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
-    promised = {one.name: one for one in last.values() if one.outcome is OutcomeKind.FETCHED}
+    promised = {one.name: one for one in last.values() if one.has_body}
     unfinished = frozenset(name for name in entries if name.startswith(TEMPORARY_PREFIX))
     bodies = {name for name in names.values() if f"{name}.json" in entries}
     return Inspection(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-OUTCOME_FORMAT = 1
-"""Version of a line of `outcomes.jsonl` and of `receipt.json`."""
+OUTCOME_FORMAT = 2
+"""Version of a line of `outcomes.jsonl` and of `receipt.json`; those of version 1 are read too."""
 
 
 class OutcomeKind(StrEnum):
@@ -20,6 +20,8 @@ class OutcomeKind(StrEnum):
     """TMDB says that there is no such thing (404 or 410): an answer."""
     FAILED = "failed"
     """Given up for now; a later run tries again."""
+    PURGED = "purged"
+    """Was fetched, and removed for its age: not asked for again unless somebody wants it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,22 @@ class Target:
     Attributes:
         url: canonical, absolute, without credentials.
         name: file name of its body without `.json`; stable between runs.
+        etag: of the body that is there already: it is asked for only if it changed since.
+        parts: targets that its answer is split into; empty for one that stands for itself alone.
     """
 
     url: str
     name: str
+    etag: str = ""
+    parts: tuple["Target", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one target ended in one run; a line of `outcomes.jsonl`.
+
+    A body is stored if `sha256` is not empty. One that failed has such a body if it was fetched
+    before and could not be fetched anew: then `bytes`, `sha256`, `etag` and `as_of` are of that.
 
     Attributes:
         status: last HTTP status, or None where no answer came.
@@ -46,8 +55,12 @@ class Outcome:
         bytes: size of the stored body, 0 if none.
         sha256: digest of the stored body in hex, empty if none.
         etag: as the server sent it, empty if none.
-        sent_at: moment at which each request left, POSIX seconds, good to a microsecond.
+        sent_at: moment at which each request left, POSIX seconds, good to a microsecond; empty
+            where another target of the same combined request has them.
         seconds: duration of the last attempt from its permit to its last byte.
+        as_of: moment that what it says dates from, POSIX seconds: when the last request for the
+            body left, or for the answer that it still holds; 0 if nothing was ever sent.
+        combined_with: URL of the request that brought it with others, empty if it came alone.
     """
 
     url: str
@@ -61,6 +74,13 @@ class Outcome:
     etag: str
     sent_at: tuple[float, ...]
     seconds: float
+    as_of: float = 0.0
+    combined_with: str = ""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it promises a body on disk."""
+        return bool(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

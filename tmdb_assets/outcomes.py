@@ -32,6 +32,8 @@ def encode(outcome: Outcome) -> bytes:
         "etag": outcome.etag,
         "sent_at": [_moment(sent_at) for sent_at in outcome.sent_at],
         "seconds": round(outcome.seconds, 6),
+        "as_of": _moment(outcome.as_of) if outcome.as_of else None,
+        "combined_with": outcome.combined_with,
     }
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
@@ -54,6 +56,9 @@ def decode(line: bytes) -> Outcome:
             f"outcomes of format {version} were written by a newer tmdb-assets: update this one"
         )
     try:
+        sent_at = tuple(map(_seconds, fields["sent_at"]))
+        # format 1 had neither of the last two: every body was as of its last request
+        as_of = fields.get("as_of", fields["sent_at"][-1] if sent_at else None)
         return Outcome(
             url=str(fields["url"]),
             name=str(fields["name"]),
@@ -64,8 +69,10 @@ def decode(line: bytes) -> Outcome:
             bytes=int(fields["bytes"]),
             sha256=str(fields["sha256"]),
             etag=str(fields["etag"]),
-            sent_at=tuple(map(_seconds, fields["sent_at"])),
+            sent_at=sent_at,
             seconds=float(fields["seconds"]),
+            as_of=0.0 if as_of is None else _seconds(as_of),
+            combined_with=str(fields.get("combined_with", "")),
         )
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("a field is missing or odd") from error

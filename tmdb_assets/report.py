@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from tmdb_assets.cap_use import CapUse
@@ -28,6 +29,8 @@ class Statistics:
         outages_seconds: times in which nothing answered, those that ended.
         limiter_rate: requests/s that the limiter gave at the end; 0 if nobody knows.
         permit_wait_seconds: time for which a request was ready and its permit had not come.
+        unchanged: targets whose body still holds, as an answer 304 said.
+        combined: targets whose answer came together with others.
         sent_at: moments of all requests, POSIX seconds.
         latencies_seconds: of the last attempt of every fetched or absent target.
     """
@@ -41,6 +44,8 @@ class Statistics:
     outages_seconds: list[float] = field(default_factory=list)
     limiter_rate: float = 0.0
     permit_wait_seconds: float = 0.0
+    unchanged: int = 0
+    combined: int = 0
     sent_at: list[float] = field(default_factory=list)
     latencies_seconds: list[float] = field(default_factory=list)
     bytes: int = 0
@@ -56,14 +61,25 @@ class Statistics:
         """Count one outcome."""
         self.counts[outcome.outcome] += 1
         self.sent_at.extend(outcome.sent_at)
-        self.bytes += outcome.bytes
+        is_fetched = outcome.outcome is OutcomeKind.FETCHED
+        is_unchanged = is_fetched and outcome.status == HTTPStatus.NOT_MODIFIED
+        self.unchanged += is_unchanged
+        self.combined += is_fetched and bool(outcome.combined_with)
+        if is_fetched and not is_unchanged:
+            self.bytes += outcome.bytes
         if outcome.outcome is OutcomeKind.FAILED:
             self.failed[outcome.reason] += 1
             examples = self.failures.setdefault(outcome.reason, [])
             if len(examples) < EXAMPLES:
                 examples.append(outcome.url)
-        else:
+        elif outcome.sent_at:  # once for all that came together
             self.latencies_seconds.append(seconds)
+
+    def _words(self) -> str:
+        words = (
+            f"{self.counts[OutcomeKind.ABSENT]} absent, {self.counts[OutcomeKind.FAILED]} failed"
+        )
+        return f"{words}, {self.unchanged} unchanged" if self.unchanged else words
 
     def progress_line(self, clock: Callable[[], float] = time.monotonic) -> str:
         """Return a line for the log: how far, how fast since the last such line, how long still."""
@@ -73,8 +89,8 @@ class Statistics:
         per_second = new / seconds if seconds > 0 else 0.0
         left = f"{(self.urls - self.done) / per_second:.0f} s left" if per_second else "nothing new"
         return (
-            f"{self.done} of {self.urls} URLs done ({self.counts[OutcomeKind.ABSENT]} absent, "
-            f"{self.counts[OutcomeKind.FAILED]} failed), {per_second:.1f} URLs/s, {left}"
+            f"{self.done} of {self.urls} URLs done ({self._words()}), "
+            f"{per_second:.1f} URLs/s, {left}"
         )
 
 
@@ -84,15 +100,18 @@ class Report:
 
     Attributes:
         urls: targets of the batch.
-        fetched, absent, failed: outcomes of the whole batch.
+        fetched, absent, failed, purged: outcomes of the whole batch.
         resumed: targets that had an outcome already when the run began.
         requests: sent in this run, refused and repeated ones too.
         refused: answers 429.
         seconds: duration of the run.
         requests_per_second: between the first and the last request of this run.
         share_of_cap: the same as a share of what the cap allows.
+        urls_per_second: outcomes in the same time; more than requests where they are combined.
         latency_p50_seconds, latency_p95_seconds: of answers, from permit to last byte.
         bytes: size of the bodies that this run stored.
+        conditional: targets that were asked for only if they changed; of them `unchanged` had not.
+        combined: targets whose answer came together with others.
         failures: reason, how often, example URLs.
         pauses: how often a target was tried again, by reason.
         cooldowns: pauses of everybody that answers 429 to this run began.
@@ -133,6 +152,11 @@ class Report:
     cap_use: CapUse
     latencies_seconds: tuple[float, ...]
     folder: Path
+    purged: int = 0
+    urls_per_second: float = 0.0
+    conditional: int = 0
+    unchanged: int = 0
+    combined: int = 0
 
     @property
     def failed_share(self) -> float:

@@ -38,6 +38,8 @@ class Verdict(Enum):
     """What to do after an attempt."""
 
     FETCHED = auto()
+    UNCHANGED = auto()
+    """What is there already still holds."""
     ABSENT = auto()
     AGAIN = auto()
     REFUSED = auto()
@@ -55,12 +57,20 @@ class Judgement:
     reason: str = ""
 
 
-def judge(attempt: Attempt, url: str) -> Judgement:
-    """Say what an attempt at a URL means."""
+def judge(attempt: Attempt, url: str, *, is_conditional: bool = False) -> Judgement:
+    """Say what an attempt at a URL means.
+
+    Args:
+        attempt: that was made.
+        url: that was asked for.
+        is_conditional: whether it was asked for only if it changed.
+    """
     if attempt.fault is not None:
         permanent = attempt.fault in _PERMANENT_FAULTS
         return Judgement(Verdict.GIVE_UP if permanent else Verdict.AGAIN, attempt.fault.value)
     status = attempt.status or 0
+    if status == HTTPStatus.NOT_MODIFIED and is_conditional:
+        return Judgement(Verdict.UNCHANGED)
     try:
         document = parse(attempt.body)
         code = _tmdb_code(document)

@@ -10,6 +10,9 @@ is swept, cut off or overwritten by the next run. A loss of power can take more:
 system had not written yet. So nothing is believed that is not proved: a body counts at the next
 opening only if it has the digest of its outcome, and the receipt is written only when all that it
 vouches for is on the disk. Nothing here judges what a body is worth.
+
+A body that is too old (`renewal`) stays until there is another, or the answer that it is gone: a
+refresh that is killed, or fails, costs nothing.
 """
 
 import errno
@@ -23,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tmdb_assets import outcomes, receipt
+from tmdb_assets import history, outcomes, receipt
 from tmdb_assets.batch_lock import BatchLock
 from tmdb_assets.errors import BatchError
 from tmdb_assets.files import (
@@ -40,6 +43,7 @@ from tmdb_assets.files import (
 from tmdb_assets.inspection import Inspection, inspect
 from tmdb_assets.model import Outcome, OutcomeKind, Target
 from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
+from tmdb_assets.renewal import Renewal
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +54,18 @@ class BatchStore:
     Attributes:
         folder: where everything lies.
         pending: targets without an outcome that holds, in the order of the batch; as of entering.
+        former: outcomes of pending targets whose body is there as promised, by URL; as of entering.
         attempts: requests sent for the batch in all runs, as far as outcomes tell.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         data_dir: Path,
         batch: str,
         targets: Sequence[Target],
         holder: str = "",
+        *,
+        renewal: Renewal = Renewal(),  # noqa: B008 - frozen
         sync: Callable[[int], None] = os.fsync,
     ) -> None:
         """Get ready; nothing is read yet.
@@ -68,6 +75,7 @@ class BatchStore:
             batch: its name.
             targets: all of the batch, in its order.
             holder: who downloads, for the lock file; a Dagster run's id.
+            renewal: which outcomes are too old.
             sync: makes what was written to a descriptor outlast a loss of power.
 
         Raises:
@@ -75,7 +83,10 @@ class BatchStore:
         """
         self.folder = batch_folder(data_dir, batch)
         self.pending: tuple[Target, ...] = ()
+        self.former: dict[str, Outcome] = {}
         self.attempts = 0
+        self._data_dir = data_dir
+        self._renewal = renewal
         self._batch = batch
         self._targets = targets
         self._sync = sync
@@ -121,15 +132,24 @@ class BatchStore:
     def record(self, outcome: Outcome, body: bytes | None) -> None:
         """Store one outcome, and before it the body that it promises.
 
+        Args:
+            outcome: of a target of this batch.
+            body: what it promises; None if that is what is there already, or nothing.
+
         Raises:
             StoreError: disk full, permission lost or the like; what was recorded before holds.
         """
-        with storing(self.folder / f"{outcome.name}.json"):
-            if body is not None:
+        path = self.folder / f"{outcome.name}.json"
+        former = self.former.get(outcome.url)
+        is_same = former is not None and former.sha256 == outcome.sha256
+        with storing(path):
+            if former is not None and not is_same and self._renewal.keep_history:
+                history.keep(self._data_dir, path, former.as_of)
+            if body is not None and not is_same:
                 self._put_body(outcome.name, body)
-            else:
-                # one that was broken: there will be no outcome for it any more
-                clear_away(self.folder / f"{outcome.name}.json")
+            elif not is_same:
+                # gone, or broken: there will be no outcome for it any more
+                clear_away(path)
             self._append(outcomes.encode(outcome))
         self._last[outcome.url] = outcome
         self.attempts += outcome.attempts
@@ -168,7 +188,7 @@ class BatchStore:
         After every body it would cost the disk's own time 2,000 times, and outrun slow ones.
         """
         for outcome in self._last.values():
-            if outcome.outcome is OutcomeKind.FETCHED:
+            if outcome.has_body:
                 sync_file(self.folder / f"{outcome.name}.json", self._sync)
                 self.keep()
         with storing(self.folder):
@@ -203,7 +223,12 @@ class BatchStore:
             for url, outcome in found.last.items()
             if outcome.outcome is OutcomeKind.FAILED or found.holds(outcome)
         }
-        self.pending = found.pending(self._targets)
+        self.pending = found.pending(self._targets, self._renewal.since)
+        self.former = {
+            target.url: last
+            for target in self.pending
+            if (last := found.last.get(target.url)) is not None and found.has_body(last)
+        }
         if self.pending:
             remove(self.folder / RECEIPT_NAME)
         if found.unreadable_lines:

@@ -14,6 +14,7 @@ from tmdb_assets.batches import read_list
 from tmdb_assets.files import storing
 from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
+from tmdb_assets.renewal import read_renewal
 
 RATE_SECONDS = 10.0
 """Span over which the present rate is taken."""
@@ -27,10 +28,12 @@ class Standing:
     """How a list stands at one moment.
 
     Attributes:
-        pending: URLs without an outcome.
+        purged: URLs whose body was removed for its age.
+        pending: URLs without an outcome, or with one that is too old.
         batches: of the list, of which `complete` have a receipt.
         requests: sent for outcomes that are on disk.
         requests_per_second: at present, all requests of this list together.
+        urls_per_request: outcomes for each request so far; more than 1 where they are combined.
         mean_requests_per_second: between the first and the last one since the survey began.
     """
 
@@ -39,17 +42,19 @@ class Standing:
     fetched: int
     absent: int
     failed: int
+    purged: int
     pending: int
     batches: int
     complete: int
     requests: int
     requests_per_second: float
     mean_requests_per_second: float
+    urls_per_request: float = 1.0
 
     @property
     def done(self) -> int:
-        """URLs that have an answer: fetched or absent."""
-        return self.fetched + self.absent
+        """URLs for which there is nothing left to do: fetched, absent or purged."""
+        return self.fetched + self.absent + self.purged
 
 
 class Survey:
@@ -59,19 +64,20 @@ class Survey:
         """Get ready.
 
         Raises:
-            BatchError: there is no such list.
-            StoreError: its record cannot be read.
+            BatchError: there is no such list, or a record of it is damaged.
+            StoreError: its records cannot be read.
         """
         self._frozen = read_list(data_dir, name)
+        self._since = read_renewal(data_dir, name).since
         self._clock = clock
         self._began_at = clock()
         self._folders = [batch_folder(data_dir, batch.name) for batch in self._frozen.batches]
         self._readers = [
             outcomes.OutcomeReader(folder / outcomes.FILE_NAME) for folder in self._folders
         ]
-        self._kinds: dict[str, OutcomeKind] = {}
+        self._kinds: dict[str, OutcomeKind | None] = {}
         self._recent: deque[float] = deque()
-        self._requests = 0
+        self._requests = self._outcomes = 0
         self._sent_since = 0
         self._first_sent, self._last_sent = float("inf"), float("-inf")
 
@@ -83,22 +89,26 @@ class Survey:
             StoreError: they cannot be read.
         """
         for outcome in self._new():
-            self._kinds[outcome.name] = outcome.outcome
+            is_old = outcome.outcome is not OutcomeKind.FAILED and outcome.as_of < self._since
+            self._kinds[outcome.name] = None if is_old else outcome.outcome
             self._requests += outcome.attempts
+            self._outcomes += 1
             self._note(outcome.sent_at)
-        counts = Counter(self._kinds.values())
+        counts = Counter(kind for kind in self._kinds.values() if kind is not None)
         return Standing(
             name=self._frozen.name,
             urls=self._frozen.urls,
             fetched=counts[OutcomeKind.FETCHED],
             absent=counts[OutcomeKind.ABSENT],
             failed=counts[OutcomeKind.FAILED],
+            purged=counts[OutcomeKind.PURGED],
             pending=self._frozen.urls - counts.total(),
             batches=len(self._folders),
             complete=sum((folder / RECEIPT_NAME).exists() for folder in self._folders),
             requests=self._requests,
             requests_per_second=self._rate(),
             mean_requests_per_second=self._mean_rate(),
+            urls_per_request=max(1.0, self._outcomes / self._requests) if self._requests else 1.0,
         )
 
     def failures(self) -> Iterator[Outcome]:

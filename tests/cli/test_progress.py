@@ -12,6 +12,7 @@ STANDING = Standing(
     fetched=1400,
     absent=90,
     failed=10,
+    purged=0,
     pending=1500,
     batches=2,
     complete=1,

@@ -195,7 +195,7 @@ def test_a_link_or_a_pipe_in_the_way_is_replaced_and_a_folder_is_named(
 
 def newer(data_dir: Path) -> None:
     folder = batch_folder(data_dir, BATCH)
-    line = encode(outcome_of(ALL[0])).replace(b'"format":1', b'"format":2')
+    line = encode(outcome_of(ALL[0])).replace(b'"format":2', b'"format":3')
     (folder / "outcomes.jsonl").write_bytes(b"".join([*lines(folder), line]))
 
 

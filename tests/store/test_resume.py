@@ -167,7 +167,7 @@ def test_a_link_to_nowhere_in_the_folder_does_not_matter(tmp_path: Path) -> None
 
 def test_outcomes_of_a_newer_format_are_refused_and_kept(tmp_path: Path) -> None:
     folder = finished(tmp_path, targets(1))
-    newer = lines(folder)[0].replace(b'"format":1', b'"format":2')
+    newer = lines(folder)[0].replace(b'"format":2', b'"format":3')
     (folder / "outcomes.jsonl").write_bytes(newer)
 
     with pytest.raises(BatchError, match="update this one"):

@@ -44,17 +44,20 @@ def test_the_receipt_tells_counts_and_a_digest_that_anyone_can_recompute(tmp_pat
     assert path == store.folder / "receipt.json"
     assert completed_at.endswith("+00:00")
     assert receipt == {
-        "format": 1,
+        "format": 2,
         "batch": "films-0001",
         "list": "films",
         "urls": 3,
         "fetched": 1,
         "absent": 1,
         "failed": 1,
+        "purged": 0,
         "attempts": 3,
         "bytes": len(body_of(fetched)),
         "seconds": 12.346,
         "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "oldest_as_of": "1970-01-01T00:00:00+00:00",
+        "oldest_body_as_of": "1970-01-01T00:00:00+00:00",
     }
 
 

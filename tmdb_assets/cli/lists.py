@@ -16,14 +16,20 @@ from tmdb_assets.watched import note_refused
 list_argument = click.argument("url_list", metavar="LIST", type=click.Path(path_type=Path))
 name_option = click.option("--name", help="Name of the list; by default the name of the file.")
 strict_option = click.option("--strict", is_flag=True, help="Refuse a list with a bad line.")
+combine_option = click.option(
+    "--combine",
+    is_flag=True,
+    help="Ask in one request for URLs that TMDB answers together, as /3/movie/550 and its credits.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
 @click.command()
 @list_argument
 @name_option
+@combine_option
 @json_option
-def plan(url_list: Path, *, name: str | None, as_json: bool) -> None:
+def plan(url_list: Path, *, name: str | None, combine: bool, as_json: bool) -> None:
     r"""Say what a list of URLs would cost; writes and sends nothing.
 
     LIST has one URL a line (`.txt` or `.txt.gz`); blank lines and `#` comments are skipped.
@@ -31,10 +37,11 @@ def plan(url_list: Path, *, name: str | None, as_json: bool) -> None:
     \b
     Examples:
       tmdb-assets plan movies.txt
+      tmdb-assets plan movies.txt --combine
       tmdb-assets plan movies.txt.gz --json | jq .new
     """
     settings = from_environment(os.environ)
-    planned = batches.plan(url_list, settings, name)
+    planned = batches.plan(url_list, settings, name, combine=combine)
     if as_json:
         show.print_json(asdict(planned))
         return
@@ -46,11 +53,13 @@ def plan(url_list: Path, *, name: str | None, as_json: bool) -> None:
 @list_argument
 @name_option
 @strict_option
+@combine_option
 @json_option
-def add(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> None:
+def add(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_json: bool) -> None:
     r"""Freeze a list into batches and make each a partition in Dagster; sends nothing.
 
-    Adding a list again changes nothing; one that grew gets further batches of its new URLs.
+    Adding a list again changes nothing; one that grew gets further batches of its new URLs. A list
+    that was added with --combine stays so.
 
     \b
     Examples:
@@ -61,7 +70,7 @@ def add(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
 
     settings = from_environment(os.environ)
     with queue.open_instance(Path.cwd()) as instance:
-        added = freeze(url_list, settings, name, strict=strict)
+        added = freeze(url_list, settings, name, strict=strict, combine=combine)
         queue.register(instance, added.all_batches)
         queue.report_added(instance, added, settings)
     if as_json:
@@ -78,7 +87,9 @@ def add(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
         )
 
 
-def freeze(url_list: Path, settings: Settings, name: str | None, *, strict: bool) -> batches.Added:
+def freeze(
+    url_list: Path, settings: Settings, name: str | None, *, strict: bool, combine: bool
+) -> batches.Added:
     """Freeze a list; with `strict`, only if every line is good.
 
     Raises:
@@ -92,7 +103,7 @@ def freeze(url_list: Path, settings: Settings, name: str | None, *, strict: bool
                 f"{str(url_list)!r} has {planned.rejected} bad lines, the first is line "
                 f"{line.line}: {line.reason}: {line.remedy}"
             )
-    added = batches.add(url_list, settings, name)
+    added = batches.add(url_list, settings, name, combine=combine)
     if url_list.absolute().parent == settings.url_lists_dir.absolute():
         note_refused(settings, (), [url_list.name])  # whatever the sensor thought of it
     return added

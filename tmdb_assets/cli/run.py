@@ -18,7 +18,14 @@ from rich.console import Console
 
 from tmdb_assets import batches, open_files
 from tmdb_assets.cli import show
-from tmdb_assets.cli.lists import freeze, json_option, list_argument, name_option, strict_option
+from tmdb_assets.cli.lists import (
+    combine_option,
+    freeze,
+    json_option,
+    list_argument,
+    name_option,
+    strict_option,
+)
 from tmdb_assets.cli.progress import Progress, bar_or_lines
 from tmdb_assets.errors import BatchError
 from tmdb_assets.limiter.opening import open_door
@@ -34,8 +41,9 @@ _LOOK_SECONDS = 0.5
 @list_argument
 @name_option
 @strict_option
+@combine_option
 @json_option
-def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> None:
+def run(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_json: bool) -> None:
     r"""Download a list of URLs to the end; run it again to resume.
 
     Exits with 0 when every URL is fetched or absent, with 1 when some failed.
@@ -43,10 +51,11 @@ def run(url_list: Path, *, name: str | None, strict: bool, as_json: bool) -> Non
     \b
     Examples:
       tmdb-assets run movies.txt
+      tmdb-assets run movies-and-credits.txt --combine
       TMDB_REQUESTS_PER_SECOND=40 tmdb-assets run movies.txt.gz
     """
     settings = _checked_settings()
-    added = freeze(url_list, settings, name, strict=strict)
+    added = freeze(url_list, settings, name, strict=strict, combine=combine)
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     if code := finish(added.plan.name, settings, added, as_json=as_json):
         raise SystemExit(code)

@@ -71,9 +71,12 @@ def plan_table(plan: Plan, requests_per_second: int) -> Table:
         ("new batches", batches),
         (
             f"time for the new ones at {requests_per_second}/s",
-            duration(plan.new / (requests_per_second * SHARE_USED)),
+            duration(plan.requests / (requests_per_second * SHARE_USED)),
         ),
     ]
+    if plan.combine:
+        saved = plan.new - plan.requests
+        rows.insert(-1, ("requests, combined", f"{plan.requests:,} ({saved:,} saved)"))
     return table(f"list {plan.name}", rows)
 
 
@@ -95,6 +98,7 @@ def standing_rows(standing: Standing, requests_per_second: int) -> list[tuple[st
         ("fetched", f"{standing.fetched:,}"),
         ("absent (404, an answer)", f"{standing.absent:,}"),
         ("failed", f"{standing.failed:,}"),
+        *([("purged", f"{standing.purged:,}")] if standing.purged else []),
         ("pending", f"{standing.pending:,}"),
         ("batches complete", f"{standing.complete:,} of {standing.batches:,}"),
         ("requests/s now", f"{standing.requests_per_second:.1f} of {requests_per_second}"),
@@ -113,4 +117,4 @@ def rate_words(pace: Pace) -> str:
 def seconds_left(standing: Standing, requests_per_second: int) -> float:
     """Return about how long the rest takes: at the present rate, or at the cap if nothing runs."""
     rate = standing.requests_per_second or requests_per_second * SHARE_USED
-    return standing.pending / rate
+    return standing.pending / (rate * standing.urls_per_request)

@@ -6,6 +6,7 @@ No judgement here (that is `retry`), and no retries: what is sent again is sent 
 import errno
 import http.client
 import os
+import re
 import socket
 import ssl
 import time
@@ -44,6 +45,9 @@ _REDIRECT_STATUSES = frozenset(
     }
 )
 
+
+_ETAG = re.compile(r'(?:W/)?"[!#-~]*"')
+"""What can stand in a header for sure; it comes back from a file."""
 
 _USER_AGENT = f"tmdb-assets/{version('tmdb-assets')}"
 _NET_ERRORS = (requests.RequestException, urllib3_errors.HTTPError, OSError)
@@ -95,7 +99,8 @@ class Client:
     def attempt(self, target: Target) -> Attempt:
         """Send one attempt and read its answer; blocks for the permit and at most the time-outs.
 
-        Redirects are followed within the target's origin only.
+        Redirects are followed within the target's origin only. A target with an ETag is asked for
+        on the condition that it changed: the status may then be 304, without a body.
 
         Raises:
             LimiterError: no permit can be had.
@@ -106,10 +111,11 @@ class Client:
         status: int | None = None
         headers: dict[str, str] = {}
         body, fault = b"", None
+        conditions = {"If-None-Match": target.etag} if _ETAG.fullmatch(target.etag) else {}
         try:
             url = target.url
             for _ in range(REDIRECTS + 1):
-                status, headers, body = self._exchange(url)
+                status, headers, body = self._exchange(url, conditions)
                 if status not in _REDIRECT_STATUSES:
                     break
                 url = _next_hop(url, headers.get("location", ""))
@@ -141,8 +147,11 @@ class Client:
         self._watchdog.close()
         self._session.close()
 
-    def _exchange(self, url: str) -> tuple[int, dict[str, str], bytes]:
-        request = requests.Request("GET", url, headers=self._headers).prepare()
+    def _exchange(
+        self, url: str, conditions: dict[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        headers = {**self._headers, **conditions}
+        request = requests.Request("GET", url, headers=headers).prepare()
         request.url = url  # as frozen: requests would quote it once more
         self._wire.line_up()
         try:
@@ -164,8 +173,8 @@ class Client:
             if self._wire.journey.flight is not None:
                 self._watchdog.forget(self._wire.journey.flight)
         response.raw.release_conn()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return response.status_code, headers, body
+        answered = {name.lower(): value for name, value in response.headers.items()}
+        return response.status_code, answered, body
 
     def _body(self, response: requests.Response) -> bytes:
         status = response.status_code

@@ -48,6 +48,7 @@ def _numbers(report: Report) -> dict[str, float]:
     return {
         "requests_per_second": round(report.requests_per_second, 2),
         "share_of_cap": round(report.share_of_cap, 4),
+        "urls_per_second": round(report.urls_per_second, 2),
         "share_of_cap_by_all_runs": round(use.requests_per_second / report.cap, 4),
         "most_in_a_second": use.fullest,
         "latency_p50_seconds": round(report.latency_p50_seconds, 3),
@@ -59,6 +60,10 @@ def _numbers(report: Report) -> dict[str, float]:
         "absent": report.absent,
         "failed": report.failed,
         "failed_share": round(report.failed_share, 4),
+        "purged": report.purged,
+        "combined": report.combined,
+        "conditional": report.conditional,
+        "unchanged": report.unchanged,
         "resumed": report.resumed,
         "requests": report.requests,
         "bytes": report.bytes,

@@ -54,7 +54,7 @@ def run(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
       tmdb-assets run movies-and-credits.txt --combine
       TMDB_REQUESTS_PER_SECOND=40 tmdb-assets run movies.txt.gz
     """
-    settings = _checked_settings()
+    settings = checked_settings()
     added = freeze(url_list, settings, name, strict=strict, combine=combine)
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     if code := finish(added.plan.name, settings, added, as_json=as_json):
@@ -75,7 +75,7 @@ def retry(name: str | None, *, as_json: bool) -> None:
       tmdb-assets retry
       tmdb-assets retry movies
     """
-    settings = _checked_settings()
+    settings = checked_settings()
     if name:
         raise SystemExit(finish(name, settings, as_json=as_json))
     names = batches.list_names(settings.data_dir)
@@ -91,7 +91,7 @@ def retry(name: str | None, *, as_json: bool) -> None:
     raise SystemExit(code)
 
 
-def _checked_settings() -> Settings:
+def checked_settings() -> Settings:
     """Return the settings, when all that a download needs is there.
 
     Raises:
@@ -208,5 +208,7 @@ def _rows(
     if rejected:
         yield "lines rejected", f"{rejected:,}"
     yield "requests/s, first to last", f"{mean:.1f} of {cap}" if mean else "none sent"
+    if mean and standing.urls_per_request > 1:
+        yield "URLs/s, combined", f"{mean * standing.urls_per_request:.1f}"
     yield "time", show.duration(seconds)
     yield "files", str(settings.data_dir / "responses" / standing.name)

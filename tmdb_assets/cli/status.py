@@ -1,6 +1,7 @@
 """Commands `status` and `failed`: how far lists are, and what did not work."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -8,7 +9,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from tmdb_assets import batches
+from tmdb_assets import ages, batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
 from tmdb_assets.errors import BatchError, LimiterError, StoreError
@@ -46,6 +47,8 @@ def status(name: str | None, *, as_json: bool) -> None:
         show.out.print(f"no lists in {settings.data_dir} yet: tmdb-assets add LIST")
         return
     show.out.print(_standings_table(standings, settings))
+    for line in _age_lines(standings, settings):
+        show.err.print(line, markup=False)
     for line in _limiter_lines(pace, settings):
         show.out.print(line)
 
@@ -76,6 +79,17 @@ def _standings_table(standings: Iterable[Standing], settings: Settings) -> Table
             show.duration(show.seconds_left(one, settings.requests_per_second)),
         )
     return grid
+
+
+def _age_lines(standings: Iterable[Standing], settings: Settings) -> Iterator[str]:
+    """Yield what is to be said of lists with content that is old."""
+    for one in standings:
+        oldest = ages.oldest_body(settings.data_dir, one.name)
+        if oldest is not None and (age := time.time() - oldest) > ages.WARNED_AFTER_SECONDS:
+            yield (
+                f"list {one.name!r} has content of {age / ages.DAY_SECONDS:.0f} days; TMDB's terms "
+                f"allow six months: {show.command()} refresh {one.name} --older-than 150d, or purge"
+            )
 
 
 def _limiter_json(pace: Pace | None) -> dict[str, float | None]:

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 
 from starlette.types import Scope, Send
 
-from tmdb_assets.standin import answers
+from tmdb_assets.standin import answers, exports
 from tmdb_assets.standin.answers import Answer
 from tmdb_assets.standin.arrivals import Arrival, Ledger
 from tmdb_assets.standin.bodies import MOVED, answer_to
+from tmdb_assets.standin.conditions import unless_known
 from tmdb_assets.standin.connection import Connection
 from tmdb_assets.standin.faults import FaultPlan, check_kinds
+from tmdb_assets.standin.file_host import FileHost
 from tmdb_assets.standin.latency import Latency
 from tmdb_assets.standin.misbehave import Task, misbehave
 from tmdb_assets.standin.request import Request, read_request
@@ -63,11 +65,13 @@ class App:
     def reset(self) -> None:
         """Forget all that arrived, and let scripts and faults start anew."""
         self._ledger = Ledger(self._started, self._started_at)
+        self._files = FileHost()
         self._configure(self.settings)
 
     def statistics(self) -> dict[str, object]:
         """Return all counts, ready for JSON."""
-        return self._ledger.report(self.settings.cap, self.settings.reference_cap)
+        report = self._ledger.report(self.settings.cap, self.settings.reference_cap)
+        return {**report, **self._files.report()}
 
     def arrivals(self) -> list[tuple[float, str, int | None]]:
         """Return seconds since the start, path and query, and status of each arrival kept."""
@@ -80,6 +84,10 @@ class App:
     async def answer(self, scope: Scope, send: Send, connection: Connection) -> None:
         """Handle a request from its arrival to the end of its answer."""
         request = read_request(scope)
+        if request.path.startswith(exports.PREFIX):
+            kind = request.kind or self._faults.scripted(request.path)
+            await self._files.answer(Exchange(request, connection, send), self.settings, kind)
+            return
         ledger = self._ledger
         cap = self.settings.reference_cap
         arrival = ledger.arrive(connection.request_moment(), request.url, cap)
@@ -103,6 +111,8 @@ class App:
             return None
         answer = refusal_or_none or self._answer(request)
         if kind is None:
+            if settings.honours_conditions:
+                answer = unless_known(answer, request)
             return await exchange.whole(answer)
         ledger.misbehave(kind)
         return await misbehave(kind, Task(exchange, answer, settings.huge_bytes))
@@ -129,5 +139,8 @@ class App:
         return self._faults.kind_for(request.path, request.url)
 
     def _answer(self, request: Request) -> Answer:
+        if request.path in self.settings.gone:
+            return answers.not_found()
         recorded = self._samples.find(request.path, request.query)
-        return recorded or answer_to(request.path, request.query)
+        world = self.settings.world_of(request.path)
+        return recorded or answer_to(request.path, request.query, world)

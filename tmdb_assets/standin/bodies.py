@@ -1,18 +1,20 @@
 """Which answer a path has: the map from TMDB's paths to made-up objects.
 
-`answer_to` is pure: the same path and query give the same bytes in every process. It knows neither
-latency nor faults nor the cap. The last few thousand answers are kept, ready to send.
+`answer_to` is pure: the same path, query and world give the same bytes in every process. It knows
+neither latency nor faults nor the cap. The last few thousand answers are kept, ready to send.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from tmdb_assets.standin import answers, details, lists, smallthings
+from tmdb_assets.standin import answers, changes, details, lists, smallthings
 from tmdb_assets.standin.answers import Answer
 from tmdb_assets.standin.dice import Dice
-from tmdb_assets.standin.parts import PARTS, crew_member
+from tmdb_assets.standin.media import in_languages
+from tmdb_assets.standin.parts import PARTS, WITH_ID, WITHOUT_ID, crew_member
 from tmdb_assets.standin.smallthings import JsonObject
+from tmdb_assets.standin.world import WORLD, World
 
 MOVED = "moved/"
 """Paths below `/3/moved/` answer like those without it; redirects lead there."""
@@ -33,41 +35,53 @@ _DETAILS: dict[str, Callable[[int, str], JsonObject]] = {
 }
 _LATEST_ID = 1_500_001
 
+# of portraits, stills and logos of companies TMDB shows all, whatever the language
+_IN_NO_LANGUAGE = frozenset(
+    (kind, "images") for kind in ("company", "episode", "network", "person")
+)
+
 
 class _AbsentError(Exception):
     """There is no such thing."""
 
 
 class _InvalidError(Exception):
-    """The request asks for what TMDB refuses: code and message."""
+    """The request asks for what TMDB refuses: status, code and message."""
 
 
 @lru_cache(maxsize=_KEPT_ANSWERS)
-def answer_to(path: str, query: str) -> Answer:
+def answer_to(path: str, query: str, world: World = WORLD) -> Answer:
     """Return the answer to a request.
 
     Args:
         path: decoded, with the version: `/3/movie/550`.
         query: as sent, without credentials.
+        world: the state of the data.
     """
     asked = dict(parse_qsl(query, keep_blank_values=True))
     try:
-        return answers.found(_value_of(path, asked))
+        return answers.found(_revised(_value_of(path, asked, world), world.revision))
     except _AbsentError:
         return answers.not_found()
     except _InvalidError as invalid:
-        code, message = invalid.args
-        return answers.error(400, code, message)
+        status, code, message = invalid.args
+        return answers.error(status, code, message)
 
 
-def _value_of(path: str, asked: dict[str, str]) -> object:
+def _revised(value: object, revision: int) -> object:
+    if revision and isinstance(value, dict):
+        return {**value, "stand_in_revision": revision}
+    return value
+
+
+def _value_of(path: str, asked: dict[str, str], world: World) -> object:
     _, version, rest = f"{path}//".split("/", 2)
     name = rest.strip("/").removeprefix(MOVED)
     if version == "4":
         return _list_of_version_4(name)
     if version != "3":
         raise _AbsentError
-    return _listed(name, asked) or _object(name.split("/"), asked)
+    return _listed(name, asked, world) or _object(name.split("/"), asked)
 
 
 def _list_of_version_4(name: str) -> JsonObject:
@@ -78,7 +92,7 @@ def _list_of_version_4(name: str) -> JsonObject:
     return {**page, "id": _id(number), "name": f"List {number}", "public": True}
 
 
-def _listed(name: str, asked: dict[str, str]) -> object | None:
+def _listed(name: str, asked: dict[str, str], world: World) -> object | None:
     """Return what an endpoint answers that names no single object, None if it is none."""
     fixed = lists.fixed(name)
     if fixed is not None:
@@ -86,7 +100,7 @@ def _listed(name: str, asked: dict[str, str]) -> object | None:
     others = "&".join(f"{key}={value}" for key, value in sorted(asked.items()) if key != "page")
     match name.split("/"):
         case ["movie" | "tv" | "person" as kind, "changes"]:
-            return lists.changes_of(kind, others, _page(asked))
+            return _changes(kind, asked, world.changes_per_day)
         case ["movie" | "tv" | "person" as kind, "latest"]:
             return _DETAILS[kind](_LATEST_ID, "")
         case ["find", external_id]:
@@ -107,7 +121,20 @@ def _page(asked: dict[str, str]) -> int:
     if page is not None and 1 <= page <= lists.PAGES_AT_MOST:
         return page
     message = "Invalid page: Pages start at 1 and max at 500. They are expected to be an integer."
-    raise _InvalidError(22, message)
+    raise _InvalidError(400, 22, message)
+
+
+def _changes(kind: str, asked: dict[str, str], per_day: int) -> JsonObject:
+    page = _page(asked)
+    try:
+        days = changes.window(asked.get("start_date"), asked.get("end_date"))
+    except changes.BadDateError:
+        message = "Invalid date: Format needs to be YYYY-MM-DD."
+        raise _InvalidError(400, 23, message) from None
+    except changes.BadRangeError:
+        message = "Invalid date range: Should be a range no longer than 14 days."
+        raise _InvalidError(422, 20, message) from None
+    return changes.page_of(kind, days, page, per_day)
 
 
 def _id(text: str) -> int:
@@ -134,7 +161,7 @@ def _object(steps: list[str], asked: dict[str, str]) -> JsonObject:
             return {**value, **_appended(kind, (number,), asked)}
         case [kind, text, *rest] if kind in _DETAILS:
             number = _id(text)
-            return {"id": number, **_part(kind, (number,), "/".join(rest), _page(asked))}
+            return _single(kind, (number,), "/".join(rest), number, asked)
     raise _AbsentError
 
 
@@ -145,11 +172,23 @@ def _small(kind: str, key: str) -> JsonObject:
     return {"author": member["name"], "content": "Made up by the stand-in.", "iso_639_1": "en"}
 
 
-def _part(kind: str, key: tuple[int, ...], name: str, page: int = 1) -> JsonObject:
+def _single(
+    kind: str, key: tuple[int, ...], name: str, number: object, asked: dict[str, str]
+) -> JsonObject:
+    """Return a part as its own path has it: mostly with an id."""
+    part = _part(kind, key, name, asked, _page(asked))
+    return part if name in WITHOUT_ID else {"id": number, **part}
+
+
+def _part(
+    kind: str, key: tuple[int, ...], name: str, asked: dict[str, str], page: int = 1
+) -> JsonObject:
     maker = PARTS.get(kind, {}).get(name)
     if maker is None:
         raise _AbsentError
     value = maker(Dice(kind, *key, name, page))
+    if (kind, name) not in _IN_NO_LANGUAGE:
+        value = in_languages(name, value, asked)
     return {**value, "page": page} if "page" in value else value
 
 
@@ -158,9 +197,16 @@ def _appended(kind: str, key: tuple[int, ...], asked: dict[str, str]) -> JsonObj
     names = [name for name in asked.get(_APPEND, "").split(",") if name]
     if len(names) > _APPENDED_AT_MOST:
         message = "Too many append to response objects: The maximum number of remote calls is 20."
-        raise _InvalidError(27, message)
+        raise _InvalidError(400, 27, message)
     known = PARTS.get(kind, {})
-    appended: JsonObject = {name: _part(kind, key, name) for name in names if name in known}
+    appended: JsonObject = {
+        name: {
+            **({"id": key[0]} if (kind, name) in WITH_ID else {}),
+            **_part(kind, key, name, asked),
+        }
+        for name in names
+        if name in known
+    }
     seasons = [name for name in names if kind == "tv" and name.startswith("season/")]
     for name in seasons:
         appended[name] = _season(key[0], name.removeprefix("season/"), [], {})
@@ -186,7 +232,7 @@ def _season(series: int, text: str, rest: list[str], asked: dict[str, str]) -> J
         case ["episode", place, *more]:
             return _episode((series, season, _within(place, episodes)), more, asked)
     item = details.season_item(series, season)
-    return {"id": item["id"], **_part("season", (series, season), "/".join(rest))}
+    return _single("season", (series, season), "/".join(rest), item["id"], asked)
 
 
 def _season_details(series: int, season: int) -> JsonObject:
@@ -207,4 +253,4 @@ def _episode(key: tuple[int, int, int], rest: list[str], asked: dict[str, str]) 
     value = _with_crew(key)
     if not rest:
         return {**value, **_appended("episode", key, asked)}
-    return {"id": value["id"], **_part("episode", key, "/".join(rest))}
+    return _single("episode", key, "/".join(rest), value["id"], asked)

@@ -106,14 +106,18 @@ class FaultPlan:
             url: path and query without credentials; what a share goes by.
         """
         if path in self._left:
-            left = self._left[path]
-            next_kind = left.pop() if left else BEHAVE
-            return None if next_kind == BEHAVE else next_kind
+            return self.scripted(path)
         kind = self._share.kind_of(url)
         if kind is None:
             return None
         self._asked[url] += 1
         return kind if self._asked[url] <= self._share.times else None
+
+    def scripted(self, path: str) -> str | None:
+        """Return what the script has for the next request for the path, None if nothing."""
+        left = self._left.get(path)
+        next_kind = left.pop() if left else BEHAVE
+        return None if next_kind == BEHAVE else next_kind
 
 
 def check_kinds(kinds: Iterable[str]) -> None:

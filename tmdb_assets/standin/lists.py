@@ -20,8 +20,6 @@ from tmdb_assets.standin.smallthings import (
 
 PAGE_SIZE = 20
 PAGES_AT_MOST = 500
-_CHANGES_PER_PAGE = 100
-_CHANGES_PAGES = 9
 
 Item = Callable[[int], JsonObject]
 
@@ -89,18 +87,6 @@ def _trending_item(name: str) -> Item | None:
         case [_, "movie" | "tv" | "person" as kind, "day" | "week"]:
             return _ITEMS[kind]
     return None
-
-
-def changes_of(kind: str, query: str, page: int) -> JsonObject:
-    """Return a page of the ids that changed."""
-    dice = Dice("changes", kind, query, page)
-    count = _CHANGES_PER_PAGE if page <= _CHANGES_PAGES else 0
-    return {
-        "page": page,
-        "results": [{"adult": False, "id": present_id(dice)} for _ in range(count)],
-        "total_pages": _CHANGES_PAGES,
-        "total_results": _CHANGES_PAGES * _CHANGES_PER_PAGE,
-    }
 
 
 def _configuration() -> JsonObject:

@@ -1,7 +1,7 @@
 """Made-up sub-resources: what hangs on a film, a series, a season, a person and so on.
 
-`PARTS` tells which names there are for which kind. A part is made without the `id` that it has when
-asked for by its own path: merged into details, TMDB leaves that out.
+`PARTS` tells which names there are for which kind. A part is made without the `id` that most have
+when asked for by their own path: merged into details, TMDB leaves that out.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,16 @@ from functools import partial
 from tmdb_assets.standin import words
 from tmdb_assets.standin.details import movie_item, person_item, tv_item
 from tmdb_assets.standin.dice import Dice
+from tmdb_assets.standin.media import images, tagged_images, unspoken, videos
 from tmdb_assets.standin.smallthings import JsonObject, keyword, present_id
 
 Part = Callable[[Dice], JsonObject]
+
+WITHOUT_ID = frozenset({"changes", "recommendations", "similar"})
+"""Parts that have no id even when they are asked for by their own path."""
+
+WITH_ID = frozenset({("person", "tagged_images")})
+"""Kinds and parts that have their id even when they are appended."""
 
 
 def _cast_member(dice: Dice, order: int) -> JsonObject:
@@ -63,47 +70,8 @@ def _works(items: tuple[str, ...], dice: Dice) -> JsonObject:
     return {"cast": cast, "crew": []}
 
 
-def _image(dice: Dice, width: int, height: int) -> JsonObject:
-    return {
-        "aspect_ratio": round(width / height, 3),
-        "file_path": dice.picture(),
-        "height": height,
-        "iso_639_1": dice.pick((None, "en", "de", "fr")),
-        "vote_average": dice.tenths(0, 9),
-        "vote_count": dice.below(40),
-        "width": width,
-    }
-
-
-def _images(names: tuple[str, ...], dice: Dice) -> JsonObject:
-    shapes = {"backdrops": (1920, 1080), "stills": (1280, 720), "logos": (800, 310)}
-    return {
-        name: [_image(dice, *shapes.get(name, (1000, 1500))) for _ in range(dice.between(2, 12))]
-        for name in names
-    }
-
-
 def _keywords(name: str, dice: Dice) -> JsonObject:
     return {name: [keyword(present_id(dice)) for _ in range(dice.between(3, 12))]}
-
-
-def _videos(dice: Dice) -> JsonObject:
-    videos = [
-        {
-            "id": dice.hexadecimal(24),
-            "iso_3166_1": "US",
-            "iso_639_1": "en",
-            "key": f"standin{dice.hexadecimal(4)}",
-            "name": f"{words.title(dice)}: trailer",
-            "official": dice.chance(80),
-            "published_at": f"{dice.date(2008, 2026)}T12:00:00.000Z",
-            "site": "YouTube",
-            "size": 1080,
-            "type": dice.pick(("Trailer", "Teaser", "Clip")),
-        }
-        for _ in range(dice.below(6))
-    ]
-    return {"results": videos}
 
 
 def _external_ids(prefix: str, dice: Dice) -> JsonObject:
@@ -210,6 +178,23 @@ def _similar(kind: str, dice: Dice) -> JsonObject:
     return {"page": 1, "results": results, "total_pages": 2, "total_results": 40}
 
 
+def _lists(dice: Dice) -> JsonObject:
+    found = [
+        {
+            "description": words.story(dice, 1),
+            "favorite_count": 0,
+            "id": dice.between(1, 9_000_000),
+            "item_count": dice.between(1, 300),
+            "iso_639_1": "en",
+            "list_type": "movie",
+            "name": words.title(dice),
+            "poster_path": None,
+        }
+        for _ in range(dice.below(4))
+    ]
+    return {"page": 1, "results": found, "total_pages": 1, "total_results": len(found)}
+
+
 def _nothing(name: str, dice: Dice) -> JsonObject:
     del dice
     return {name: []}
@@ -219,16 +204,16 @@ _COMMON: dict[str, Part] = {
     "changes": partial(_nothing, "changes"),
     "credits": _credits,
     "reviews": _reviews,
-    "videos": _videos,
+    "videos": videos,
     "watch/providers": _watch_providers,
 }
 _MOVIE: dict[str, Part] = {
     **_COMMON,
     "alternative_titles": partial(_alternative_titles, "titles"),
     "external_ids": partial(_external_ids, "tt"),
-    "images": partial(_images, ("backdrops", "logos", "posters")),
+    "images": partial(images, ("backdrops", "logos", "posters")),
     "keywords": partial(_keywords, "keywords"),
-    "lists": partial(_nothing, "results"),
+    "lists": _lists,
     "recommendations": partial(_similar, "movie"),
     "release_dates": _release_dates,
     "similar": partial(_similar, "movie"),
@@ -241,7 +226,7 @@ _TV: dict[str, Part] = {
     "content_ratings": _content_ratings,
     "episode_groups": partial(_nothing, "results"),
     "external_ids": partial(_external_ids, "tt"),
-    "images": partial(_images, ("backdrops", "logos", "posters")),
+    "images": partial(images, ("backdrops", "logos", "posters")),
     "keywords": partial(_keywords, "results"),
     "recommendations": partial(_similar, "tv"),
     "screened_theatrically": partial(_nothing, "results"),
@@ -252,9 +237,9 @@ _PERSON: dict[str, Part] = {
     "changes": partial(_nothing, "changes"),
     "combined_credits": partial(_works, ("movie", "tv")),
     "external_ids": partial(_external_ids, "nm"),
-    "images": partial(_images, ("profiles",)),
+    "images": partial(unspoken, "profiles"),
     "movie_credits": partial(_works, ("movie",)),
-    "tagged_images": partial(_nothing, "results"),
+    "tagged_images": tagged_images,
     "translations": partial(_translations, "name"),
     "tv_credits": partial(_works, ("tv",)),
 }
@@ -262,19 +247,19 @@ _SEASON: dict[str, Part] = {
     **{name: _COMMON[name] for name in ("changes", "credits", "videos", "watch/providers")},
     "aggregate_credits": _aggregate_credits,
     "external_ids": partial(_external_ids, "tt"),
-    "images": partial(_images, ("posters",)),
+    "images": partial(images, ("posters",)),
     "translations": partial(_translations, "name"),
 }
-_LOGOS = partial(_images, ("logos",))
+_LOGOS = partial(unspoken, "logos")
 
 PARTS: dict[str, dict[str, Part]] = {
     "movie": _MOVIE,
     "tv": _TV,
     "person": _PERSON,
     "season": _SEASON,
-    "episode": {**_SEASON, "images": partial(_images, ("stills",))},
+    "episode": {**_SEASON, "images": partial(unspoken, "stills")},
     "collection": {
-        "images": partial(_images, ("backdrops", "posters")),
+        "images": partial(images, ("backdrops", "posters")),
         "translations": partial(_translations, "title"),
     },
     "company": {"alternative_names": _alternative_names, "images": _LOGOS},

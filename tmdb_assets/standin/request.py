@@ -29,6 +29,7 @@ class Request:
         url: path and query as sent, without credentials; what is recorded.
         kind: the misbehaviour that the URL itself asks for.
         origin: scheme, host and port that it came to.
+        if_none_match: the header, empty if there is none.
         secrets: what it brings to prove itself; kept nowhere.
     """
 
@@ -39,6 +40,7 @@ class Request:
     kind: str | None
     origin: tuple[str, str, int]
     accepts_gzip: bool
+    if_none_match: str
     secrets: tuple[str, ...] = field(repr=False)
 
 
@@ -73,5 +75,6 @@ def read_request(scope: Scope) -> Request:
         kind=kinds[-1].partition("=")[2] if kinds else None,
         origin=(scope["scheme"], host, port),
         accepts_gzip=b"gzip" in headers.get(b"accept-encoding", b""),
+        if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
         secrets=tuple(secret for secret in found if secret),
     )

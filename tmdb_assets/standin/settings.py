@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from tmdb_assets.standin import exports
+from tmdb_assets.standin.dice import unit_of
 from tmdb_assets.standin.faults import BEHAVE, DEFAULT_KINDS, Share, check_kinds
+from tmdb_assets.standin.world import World
 
 DEFAULT_PORT = 8731
 """Where the command listens unless told otherwise."""
@@ -55,6 +58,10 @@ _NUMBERS = {
     "fault_times": _Number(1, _NO_BOUND),
     "huge_bytes": _Number(1, 4096 * _MEBIBYTE),
     "keep_alive_seconds": _Number(1, 3600),
+    "revision": _Number(0, _NO_BOUND),
+    "revised_share": _Number(0, 1, whole=False),
+    "changes_per_day": _Number(0, 100_000),
+    "export_lines": _Number(0, 10_000_000),
 }
 
 
@@ -82,6 +89,15 @@ class StandInSettings:
         samples: folder of recorded responses to serve where they match; see `samples`.
         certfile: with `keyfile`, serve TLS with this certificate (PEM).
         keyfile: private key of the certificate (PEM).
+        honours_conditions: whether `If-None-Match` can bring a 304; else all is sent anew.
+        revision: with another one, bodies and their ETags are others.
+        revised_share: share of paths that the revision is about, from 0 to 1.
+        revisions: path (without query) -> its own revision, which goes before the general one.
+        gone: paths that answer 404 whatever they are.
+        changes_per_day: about how many ids the lists of changes have for a day.
+        export_lines: lines of each daily export of ids.
+        export_today: whether today's exports were made already.
+        export_fault: what is wrong with exports; see `exports.FAULTS`.
     """
 
     host: str = "127.0.0.1"
@@ -102,6 +118,15 @@ class StandInSettings:
     samples: Path | None = None
     certfile: Path | None = None
     keyfile: Path | None = None
+    honours_conditions: bool = True
+    revision: int = 0
+    revised_share: float = 1.0
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    changes_per_day: int = 250
+    export_lines: int = 2000
+    export_today: bool = True
+    export_fault: str | None = None
 
     def __post_init__(self) -> None:
         for name, bounds in _NUMBERS.items():
@@ -111,6 +136,7 @@ class StandInSettings:
             raise ValueError(f"script is {self.script!r}: use path -> list of kinds")  # noqa: TRY004 - one kind of error for every bad setting
         for path, kinds in self.script.items():
             _check_list(f"script of {path!r}", kinds, BEHAVE)
+        _check_world(self)
         if (self.certfile is None) != (self.keyfile is None):
             raise ValueError("certfile and keyfile go together: give both or none")
 
@@ -123,6 +149,29 @@ class StandInSettings:
     def share(self) -> Share:
         """The share of URLs that misbehave."""
         return Share(self.fault_share, self.fault_kinds, self.fault_times, self.seed)
+
+    def world_of(self, path: str) -> World:
+        """Return the state of the data that requests for the path see."""
+        revision = self.revisions.get(path)
+        if revision is None:
+            is_revised = self.revision and unit_of(f"revised {path}") < self.revised_share
+            revision = self.revision if is_revised else 0
+        return World(revision, self.changes_per_day)
+
+
+def _check_world(settings: StandInSettings) -> None:
+    for name in ("honours_conditions", "export_today"):
+        if not isinstance(value := getattr(settings, name), bool):
+            raise ValueError(f"{name} is {value!r}: use true or false")  # noqa: TRY004 - as above
+    if settings.export_fault not in {None, *exports.FAULTS}:
+        known = ", ".join(exports.FAULTS)
+        raise ValueError(f"export_fault is {settings.export_fault!r}: use None or one of {known}")
+    if not isinstance(settings.revisions, Mapping):
+        raise ValueError(f"revisions is {settings.revisions!r}: use path -> revision")  # noqa: TRY004 - as above
+    for path, revision in settings.revisions.items():
+        _NUMBERS["revision"].check(f"the revision of {path!r}", revision)
+    if isinstance(settings.gone, str) or not isinstance(settings.gone, Sequence):
+        raise ValueError(f"gone is {settings.gone!r}: use a list of paths")  # noqa: TRY004 - as above
 
 
 def _check_list(name: str, kinds: object, *more: str) -> None:
@@ -145,6 +194,15 @@ CHANGEABLE = (
     "fault_times",
     "script",
     "huge_bytes",
+    "honours_conditions",
+    "revision",
+    "revised_share",
+    "revisions",
+    "gone",
+    "changes_per_day",
+    "export_lines",
+    "export_today",
+    "export_fault",
 )
 """Settings that may change while the stand-in runs."""
 

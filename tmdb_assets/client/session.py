@@ -35,7 +35,7 @@ REDIRECTS = 5
 MAX_ETAG_LENGTH = 200
 """Characters of an ETag that is kept; TMDB's have 36. A longer one is left out."""
 
-_REDIRECT_STATUSES = frozenset(
+REDIRECT_STATUSES = frozenset(
     {
         HTTPStatus.MOVED_PERMANENTLY,
         HTTPStatus.FOUND,
@@ -49,8 +49,8 @@ _REDIRECT_STATUSES = frozenset(
 _ETAG = re.compile(r'(?:W/)?"[!#-~]*"')
 """What can stand in a header for sure; it comes back from a file."""
 
-_USER_AGENT = f"tmdb-assets/{version('tmdb-assets')}"
-_NET_ERRORS = (requests.RequestException, urllib3_errors.HTTPError, OSError)
+USER_AGENT = f"tmdb-assets/{version('tmdb-assets')}"
+NET_ERRORS = (requests.RequestException, urllib3_errors.HTTPError, OSError)
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -79,7 +79,7 @@ class Client:
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
             "Connection": "keep-alive",
-            "User-Agent": _USER_AGENT,
+            "User-Agent": USER_AGENT,
         }
         adapter = PacedAdapter(self._wire, pool_size=settings.threads)
         self._session = requests.Session()
@@ -116,7 +116,7 @@ class Client:
             url = target.url
             for _ in range(REDIRECTS + 1):
                 status, headers, body = self._exchange(url, conditions)
-                if status not in _REDIRECT_STATUSES:
+                if status not in REDIRECT_STATUSES:
                     break
                 url = _next_hop(url, headers.get("location", ""))
             else:
@@ -125,9 +125,9 @@ class Client:
             fault = Fault.TOO_LARGE
         except RejectedLineError:
             fault = Fault.REDIRECTED
-        except _NET_ERRORS as error:
+        except NET_ERRORS as error:
             expired = journey.flight is not None and journey.flight.is_expired
-            fault = Fault.TIMED_OUT if expired else _fault_of(error)
+            fault = Fault.TIMED_OUT if expired else fault_of(error)
         etag = headers.get("etag", "")
         if fault is None and (self._wire.echoes(body) or self._wire.echoes(etag.encode())):
             fault = Fault.ECHO
@@ -147,9 +147,7 @@ class Client:
         self._watchdog.close()
         self._session.close()
 
-    def _exchange(
-        self, url: str, conditions: dict[str, str]
-    ) -> tuple[int, dict[str, str], bytes]:
+    def _exchange(self, url: str, conditions: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         headers = {**self._headers, **conditions}
         request = requests.Request("GET", url, headers=headers).prepare()
         request.url = url  # as frozen: requests would quote it once more
@@ -194,7 +192,7 @@ class Client:
 def _is_refusal_cut_short(response: requests.Response, error: BaseException) -> bool:
     """Say whether this is a 429 whose body failed: its status has said everything."""
     is_refusal = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-    return is_refusal and isinstance(error, (bodies.BodyTooLargeError, *_NET_ERRORS))
+    return is_refusal and isinstance(error, (bodies.BodyTooLargeError, *NET_ERRORS))
 
 
 def _next_hop(url: str, location: str) -> str:
@@ -227,7 +225,7 @@ _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, er
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
-def _fault_of(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> Fault:
     """Name the fault by the kinds of exception in the chain; their texts may hold anything.
 
     Raises:

@@ -22,8 +22,8 @@ def test_every_command_has_help_with_an_example(tmdb_assets: Command) -> None:
         code, out, _ = tmdb_assets(name, "--help")
 
         assert code == 0
-        assert f"tmdb-assets {name}" in out
-        assert "Examples:" in out
+        assert "\n  Examples:\n" in out
+        assert f"\n    tmdb-assets {name}" in out  # on a line of its own
 
 
 def test_plan_counts_and_writes_nothing(tmdb_assets: Command) -> None:

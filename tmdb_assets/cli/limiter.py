@@ -20,7 +20,7 @@ from tmdb_assets.settings import from_environment
 @click.option("--yes", is_flag=True, help="Do not ask before a reset.")
 @json_option
 def limiter(*, reset: bool, yes: bool, as_json: bool) -> None:
-    r"""Show the rate limiter that all runs share; watches it for a second.
+    """Show the rate limiter that all runs share; watches it for a second.
 
     After a reset nobody sends for a second and a half, then all go on at the full rate.
 

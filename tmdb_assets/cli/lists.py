@@ -30,7 +30,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @combine_option
 @json_option
 def plan(url_list: Path, *, name: str | None, combine: bool, as_json: bool) -> None:
-    r"""Say what a list of URLs would cost; writes and sends nothing.
+    """Say what a list of URLs would cost; writes and sends nothing.
 
     LIST has one URL a line (`.txt` or `.txt.gz`); blank lines and `#` comments are skipped.
 
@@ -56,7 +56,7 @@ def plan(url_list: Path, *, name: str | None, combine: bool, as_json: bool) -> N
 @combine_option
 @json_option
 def add(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_json: bool) -> None:
-    r"""Freeze a list into batches and make each a partition in Dagster; sends nothing.
+    """Freeze a list into batches and make each a partition in Dagster; sends nothing.
 
     Adding a list again changes nothing; one that grew gets further batches of its new URLs. A list
     that was added with --combine stays so.

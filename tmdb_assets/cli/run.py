@@ -44,7 +44,7 @@ _LOOK_SECONDS = 0.5
 @combine_option
 @json_option
 def run(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_json: bool) -> None:
-    r"""Download a list of URLs to the end; run it again to resume.
+    """Download a list of URLs to the end; run it again to resume.
 
     Exits with 0 when every URL is fetched or absent, with 1 when some failed.
 
@@ -65,7 +65,7 @@ def run(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
 @click.argument("name", metavar="[LIST]", required=False)
 @json_option
 def retry(name: str | None, *, as_json: bool) -> None:
-    r"""Ask again for what failed, and for what is pending; for nothing else.
+    """Ask again for what failed, and for what is pending; for nothing else.
 
     Of all lists, or the one of that name; no file is needed. The same as materializing their
     partitions again in the UI.

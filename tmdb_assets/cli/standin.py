@@ -37,7 +37,7 @@ def stand_in(  # noqa: PLR0913 - one per option
     samples: Path | None,
     command: tuple[str, ...],
 ) -> None:
-    r"""Play TMDB on loopback, with made-up data, its latency and its rate limit.
+    """Play TMDB on loopback, with made-up data, its latency and its rate limit.
 
     With a COMMAND, runs that one against the stand-in and ends with it. Statistics of what arrived
     are at /stand-in/statistics.

@@ -25,7 +25,7 @@ from tmdb_assets.watched import refused_files
 @click.argument("name", metavar="[LIST]", required=False)
 @json_option
 def status(name: str | None, *, as_json: bool) -> None:
-    r"""Show how far lists are: all, or the one of that name.
+    """Show how far lists are: all, or the one of that name.
 
     \b
     Examples:
@@ -122,7 +122,7 @@ def _pace(settings: Settings) -> Pace | None:
 @click.argument("name", metavar="[LIST]", required=False)
 @json_option
 def failed(name: str | None, *, as_json: bool) -> None:
-    r"""Print the URLs that failed, with their reasons, as a list that can be fed back.
+    """Print the URLs that failed, with their reasons, as a list that can be fed back.
 
     `tmdb-assets retry LIST` tries them again, `run` does too.
 

@@ -19,7 +19,7 @@ LOCK_PATH = Path("data", "dagster", "ui.lock")
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(*, port: int) -> None:
-    r"""Start Dagster's web pages, its queue, sensors and schedules, in the folder of the project.
+    """Start Dagster's web pages, its queue, sensors and schedules, in the folder of the project.
 
     The same as `dagster dev`, but a second one in the same folder is refused: two would start the
     same runs. Loopback only, since the pages know no password.

@@ -23,7 +23,7 @@ SHOWN_FINDINGS = 20
 @click.option("--repair", is_flag=True, help="Have the next run fetch what is broken or lost.")
 @json_option
 def verify(name: str | None, *, repair: bool, as_json: bool) -> None:
-    r"""Compare every file with what was fetched: all lists, or the one of that name.
+    """Compare every file with what was fetched: all lists, or the one of that name.
 
     Reads all, changes nothing without --repair, and never removes what is not ours. Exits with 1
     if anything is wrong.

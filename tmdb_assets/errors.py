@@ -10,6 +10,7 @@ remedy and is safe to print: nobody hands a credential to these classes.
     ├── BatchError             a frozen list or batch on disk
     │   └── BatchBusyError     somebody else writes this batch now
     ├── StoreError             a data folder that cannot be read or written
+    ├── QueryError             SQL that cannot be answered
     ├── CredentialError        TMDB refuses the token or the key
     ├── LimiterError
     │   ├── LimiterUnavailableError   the store of the limiter cannot be used
@@ -41,6 +42,10 @@ class BatchBusyError(BatchError):
 
 class StoreError(TmdbAssetsError):
     """Files of a batch cannot be read or written."""
+
+
+class QueryError(TmdbAssetsError):
+    """SQL that cannot be answered."""
 
 
 class CredentialError(TmdbAssetsError):

@@ -24,6 +24,7 @@ from tests.bench import (
     overlap,
     plan,
     rates,
+    tables,
 )
 
 BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[tuple[str, str, str]]]] = {
     "kills": kills.main,
     "durability": durability.main,
     "exports": exports.main,
+    "tables": tables.main,
     "faults_100k": faults_100k.main,
     "overlap": overlap.main,
     "limiters": limiters.main,

@@ -1,0 +1,285 @@
+"""Makes the tables of a batch from its outcomes and bodies, and looks at what it made.
+
+A file per table, none for a table without rows, all of them written before the first is renamed,
+and `tables.json` last. Whoever dies in between leaves the old tables, or new ones without a record:
+they are made again.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from tmdb_assets import batches
+from tmdb_assets.batch_lock import BatchLock
+from tmdb_assets.files import (
+    TEMPORARY_PREFIX,
+    clear_away,
+    make_folder,
+    read_file,
+    remove,
+    storing,
+    sync_folder,
+    write_whole,
+)
+from tmdb_assets.model import Outcome, Target
+from tmdb_assets.outcomes import FILE_NAME, OutcomeReader
+from tmdb_assets.receipt import batch_folder
+from tmdb_assets.tables import record
+from tmdb_assets.tables.lines import Context, body_line, outcome_line, table_of
+from tmdb_assets.tables.looking import Duplicate, look
+from tmdb_assets.tables.parquet import LIBRARY, Spool, connected
+from tmdb_assets.tables.record import EXAMPLES, RECORD_NAME, OddValue, Record
+from tmdb_assets.tables.schema import TABLES
+
+_PLACE_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TablesReport:
+    """What the tables of a batch hold. By table means by every table, with 0 where it has no file.
+
+    Attributes:
+        folder: where they lie.
+        rows: by table, as counted in the Parquet files.
+        fetched: by table, the outcomes that should have a row there: bodies by what their URL
+            says, and all outcomes.
+        moved: bodies that were not of the kind that their URL promised; they are in `responses`.
+        skipped: bodies that were not there as fetched; they have no row.
+        odd: values that did not fit their column, and the moved and skipped bodies.
+        odd_examples: the first 100 of them.
+        duplicates: ids that a table has more than once with the same parameters.
+        duplicate_examples: the first of them.
+        was_current: nothing had to be done.
+    """
+
+    batch: str
+    folder: Path
+    rows: Mapping[str, int]
+    fetched: Mapping[str, int]
+    moved: int
+    skipped: int
+    odd: int
+    odd_examples: tuple[OddValue, ...]
+    duplicates: int
+    duplicate_examples: tuple[Duplicate, ...]
+    parquet_bytes: int
+    json_bytes: int
+    seconds: float
+    was_current: bool
+
+
+def make_tables(data_dir: Path, batch: str, holder: str = "") -> TablesReport:
+    """Make the tables of a batch, unless they are up to date. Blocks; holds the batch's lock.
+
+    Args:
+        data_dir: the data folder.
+        batch: its name.
+        holder: who makes them, for the lock.
+
+    Raises:
+        BatchBusyError: the batch is being downloaded.
+        NewerTablesError: they were made by a newer version; they stay as they are.
+        BatchError: there is no such batch, or it is damaged or of a newer format.
+        StoreError: its files cannot be read, or tables cannot be written.
+    """
+    began = time.monotonic()
+    targets = batches.load(data_dir, batch)
+    responses, folder = batch_folder(data_dir, batch), record.tables_folder(data_dir, batch)
+    make_folder(responses)
+    make_folder(folder)
+    with BatchLock(responses, batch, holder or "tables") as lock, connected() as connection:
+        last = _last(responses, targets)
+        made = record.read(folder)
+        made_of = record.digest(batch, last)
+        was_current = made is not None and made.made_of == made_of and _is_whole(folder, made)
+        if made is None or not was_current:
+            made = _Work(responses, folder, batch, lock.beat).do(connection, last, made_of)
+        seen = look(connection, folder, made.rows)
+    sizes = made.bytes.values()
+    return TablesReport(
+        batch=batch,
+        folder=folder,
+        rows=seen.rows,
+        fetched=_fetched(last),
+        moved=made.moved,
+        skipped=made.skipped,
+        odd=made.odd,
+        odd_examples=made.odd_examples,
+        duplicates=seen.duplicates,
+        duplicate_examples=seen.examples,
+        parquet_bytes=sum(sizes),
+        json_bytes=sum(one.bytes for one in last if one.has_body),
+        seconds=time.monotonic() - began,
+        was_current=was_current,
+    )
+
+
+def remove_tables(data_dir: Path, batch: str) -> bool:
+    """Remove the tables of a batch, of whatever version, and say whether there were any.
+
+    Files that are not ours stay, and their folder with them. Takes no lock: tables that somebody
+    makes at this moment may come to lie there all the same.
+
+    Raises:
+        BatchError: it is no name of a batch.
+        StoreError: they cannot be removed.
+    """
+    folder = record.tables_folder(data_dir, batch)
+    with storing(folder):
+        had_some = folder.is_dir() and any(path.suffix == ".parquet" for path in folder.iterdir())
+        if not folder.is_dir():
+            return False
+    clear_away(folder / RECORD_NAME)
+    for table in TABLES:
+        clear_away(_file(folder, table))
+    _sweep(folder)
+    sync_folder(folder)
+    with storing(folder):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return had_some
+
+
+def _last(responses: Path, targets: Sequence[Target]) -> list[Outcome]:
+    """Return the outcomes that count, in the order of the batch."""
+    names = {target.url: target.name for target in targets}
+    path = responses / FILE_NAME
+    with storing(path):
+        last = {one.url: one for one in OutcomeReader(path).new() if names.get(one.url) == one.name}
+    return [last[url] for url in names if url in last]
+
+
+def _fetched(last: Sequence[Outcome]) -> dict[str, int]:
+    counts = dict.fromkeys(TABLES, 0)
+    for outcome in last:
+        if outcome.has_body:
+            counts[table_of(outcome.url)] += 1
+    return {**counts, "outcomes": len(last)}
+
+
+def _is_whole(folder: Path, made: Record) -> bool:
+    """Say whether exactly the files that a record names are there, with their sizes."""
+    sizes = {}
+    for table in TABLES:
+        path = _file(folder, table)
+        if path.is_symlink():
+            return False
+        with storing(path):
+            if path.exists():
+                sizes[table] = path.stat().st_size
+    return sizes == made.bytes and made.library == LIBRARY
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}.parquet"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a crash left; nobody else writes here while we have the lock."""
+    with storing(folder):
+        leftovers = [*folder.glob(f"{TEMPORARY_PREFIX}*")]
+    for leftover in leftovers:
+        remove(leftover)
+
+
+@dataclass(slots=True)
+class _Work:
+    """Making the tables of one batch, once."""
+
+    responses: Path
+    folder: Path
+    batch: str
+    beat: Callable[[], None]
+    moved: int = 0
+    skipped: int = 0
+    odd: int = 0
+    examples: list[OddValue] = field(default_factory=list)
+
+    def do(self, connection: DuckDBPyConnection, last: Sequence[Outcome], made_of: str) -> Record:
+        _sweep(self.folder)
+        with ExitStack() as stack:
+            spools = {table: stack.enter_context(Spool(self.folder, table)) for table in TABLES}
+            rows = self._spool(spools, last)
+            written: dict[str, Path] = {}
+            for table, spool in spools.items():
+                if (path := spool.write(connection, self.beat)) is not None:
+                    stack.callback(remove, path)  # is gone by then if all went well
+                    written[table] = path
+            sizes = {table: path.stat().st_size for table, path in written.items()}
+            made = Record(
+                batch=self.batch,
+                made_of=made_of,
+                rows={table: rows[table] for table in written},
+                bytes=sizes,
+                moved=self.moved,
+                skipped=self.skipped,
+                odd=self.odd,
+                odd_examples=tuple(self.examples),
+                library=LIBRARY,
+            )
+            self._publish(written, made)
+        return made
+
+    def _spool(self, spools: Mapping[str, Spool], last: Sequence[Outcome]) -> dict[str, int]:
+        context = Context(self.batch)
+        rows = dict.fromkeys(TABLES, 0)
+        for outcome in last:
+            self.beat()
+            spools["outcomes"].add(outcome_line(outcome, context))
+            rows["outcomes"] += 1
+            if not outcome.has_body:
+                continue
+            table, fields = self._row(outcome, context)
+            if fields:
+                spools[table].add(fields)
+                rows[table] += 1
+        return rows
+
+    def _row(self, outcome: Outcome, context: Context) -> tuple[str, Mapping[str, object]]:
+        """Return a body's row and its table; nothing if it is not as fetched."""
+        body = _body(self.responses / f"{outcome.name}.json", outcome)
+        line = None if body is None else body_line(outcome, body, context)
+        if line is None:
+            self.skipped += 1
+            self._note(OddValue(outcome.url, "", "its file is missing or altered"))
+            return "", {}
+        self.moved += line.table != table_of(outcome.url)
+        for odd in line.odd:
+            # its names are data: they may be long, or no text
+            place = odd.place[:_PLACE_LETTERS].encode(errors="replace").decode()
+            self._note(OddValue(outcome.url, place, odd.reason))
+        return line.table, line.fields
+
+    def _note(self, odd: OddValue) -> None:
+        self.odd += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(odd)
+
+    def _publish(self, written: Mapping[str, Path], made: Record) -> None:
+        """Rename all, and say so at the end."""
+        clear_away(self.folder / RECORD_NAME)
+        for table in TABLES:
+            path = _file(self.folder, table)
+            if table in written:
+                with storing(path):
+                    written[table].replace(path)
+            else:
+                clear_away(path)
+        sync_folder(self.folder)
+        write_whole(self.folder / RECORD_NAME, record.encode(made))
+        sync_folder(self.folder)
+
+
+def _body(path: Path, outcome: Outcome) -> bytes | None:
+    """Return a body if it is what its outcome says."""
+    try:
+        body = read_file(path)
+    except OSError:
+        return None
+    is_same = len(body) == outcome.bytes and hashlib.sha256(body).hexdigest() == outcome.sha256
+    return body if is_same else None

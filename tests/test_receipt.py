@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.helpers import (
@@ -22,15 +24,19 @@ from tests.store.helpers import (
     record,
     targets,
 )
-from tmdb_assets.errors import StoreError
+from tmdb_assets.errors import BatchError, StoreError
+from tmdb_assets.model import Outcome, OutcomeKind
+from tmdb_assets.outcomes import encode as line_of
 from tmdb_assets.receipt import (
     batch_folder,
     counted,
     encode,
     is_settled,
     needs_download,
+    oldest,
     read,
 )
+from tmdb_assets.renewal import Renewal, write_renewal
 from tmdb_assets.store import BatchStore
 
 KINDS = (FETCHED, ABSENT, FETCHED, FAILED)
@@ -240,3 +246,117 @@ def test_no_batch_lies_behind_a_link_that_leads_out(tmp_path: Path, place: str) 
     for look in (needs_download, is_settled):
         with pytest.raises(StoreError, match=r"leads out of '.*/data': remove the symbolic link"):
             look(data_dir, BATCH)
+
+
+# --- how old it is ------------------------------------------------------------------------------
+
+DAYS = [datetime(2026, 3, day, 12, tzinfo=UTC).timestamp() for day in range(1, 9)]
+
+
+def aged(*ends: tuple[OutcomeKind, float]) -> dict[str, Outcome]:
+    """Return outcomes of these kinds and moments, by URL."""
+    return {
+        one.url: replace(outcome_of(one, kind), as_of=as_of)
+        for one, (kind, as_of) in zip(targets(len(ends)), ends, strict=True)
+    }
+
+
+def test_it_says_how_old_the_oldest_outcome_and_the_oldest_body_are() -> None:
+    some = aged((FETCHED, DAYS[3]), (ABSENT, DAYS[1]), (FETCHED, DAYS[2] + 0.25))
+    said = counted(BATCH, targets(3), some)
+
+    assert said["oldest_as_of"] == "2026-03-02T12:00:00+00:00"
+    assert said["oldest_body_as_of"] == "2026-03-03T12:00:00.250000+00:00"
+    assert oldest(said) == DAYS[1]
+    assert oldest(said, "oldest_body_as_of") == DAYS[2] + 0.25
+
+
+def test_without_bodies_or_outcomes_it_says_nothing_of_their_age() -> None:
+    absent = counted(BATCH, targets(1), aged((ABSENT, DAYS[1])))
+
+    assert (oldest(absent), oldest(absent, "oldest_body_as_of")) == (DAYS[1], None)
+    assert oldest(counted(BATCH, (), {})) is None
+
+
+def test_a_purged_body_counts_as_none_and_as_of_its_purge() -> None:
+    gone = OutcomeKind.PURGED
+    said = counted(BATCH, targets(2), aged((gone, DAYS[5]), (ABSENT, DAYS[6])))
+
+    assert (said["purged"], said["fetched"], said["bytes"]) == (1, 0, 0)
+    assert (oldest(said), oldest(said, "oldest_body_as_of")) == (DAYS[5], None)
+
+
+@settings(max_examples=30)
+@given(said=st.dictionaries(st.just("oldest_as_of"), odd))
+def test_an_age_that_is_none_is_not_told(said: dict[str, object]) -> None:
+    assert oldest(said) is None
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Return a data folder with a complete batch, as of the third of March."""
+    (tmp_path / "batches" / "films").mkdir(parents=True)
+    with BatchStore(tmp_path, BATCH, targets(2)) as store:
+        for number, one in enumerate(targets(2)):
+            outcome = replace(outcome_of(one), as_of=DAYS[2 + number])
+            store.record(outcome, body_of(one))
+        store.seal(1.0)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("since", "is_old"), [(DAYS[1], False), (DAYS[2], False), (DAYS[3], True)])
+def test_a_batch_that_has_to_be_newer_needs_a_download(
+    data_dir: Path, since: float, *, is_old: bool
+) -> None:
+    write_renewal(data_dir, "films", Renewal(since))
+
+    assert needs_download(data_dir, BATCH) is is_old
+    assert is_settled(data_dir, BATCH) is not is_old
+
+
+def test_another_list_that_has_to_be_newer_is_no_matter(data_dir: Path) -> None:
+    (data_dir / "batches" / "shows").mkdir()
+    write_renewal(data_dir, "shows", Renewal(DAYS[7]))
+
+    assert is_settled(data_dir, BATCH)
+
+
+def test_a_receipt_that_does_not_tell_its_age_is_too_old_for_a_refresh_alone(
+    data_dir: Path,
+) -> None:
+    path = batch_folder(data_dir, BATCH) / "receipt.json"
+    said = json.loads(path.read_bytes())
+    old = {name: said[name] for name in said if not name.startswith("oldest")}
+    path.write_text(json.dumps({**old, "format": 1}))
+    before = is_settled(data_dir, BATCH), needs_download(data_dir, BATCH)
+
+    write_renewal(data_dir, "films", Renewal(DAYS[0]))
+
+    assert before == (True, False)
+    assert (is_settled(data_dir, BATCH), needs_download(data_dir, BATCH)) == (False, True)
+    with BatchStore(data_dir, BATCH, targets(2), renewal=Renewal(DAYS[0])) as store:
+        assert store.pending == ()
+        store.seal(1.0)
+    assert (is_settled(data_dir, BATCH), needs_download(data_dir, BATCH)) == (True, False)
+
+
+def test_what_has_to_be_newer_is_not_guessed(data_dir: Path) -> None:
+    (data_dir / "batches" / "films" / "renewal.json").write_bytes(b"{")
+
+    for look in (is_settled, needs_download):
+        with pytest.raises(BatchError, match="is damaged"):
+            look(data_dir, BATCH)
+
+
+def test_a_failure_that_kept_its_body_needs_a_download(data_dir: Path) -> None:
+    failed = replace(outcome_of(targets(2)[0]), outcome=FAILED, as_of=DAYS[2])
+    folder = batch_folder(data_dir, BATCH)
+    with (folder / "outcomes.jsonl").open("ab") as file:
+        file.write(line_of(failed))
+    with BatchStore(data_dir, BATCH, targets(2)) as store:
+        assert store.pending == targets(2)[:1]
+        said = json.loads(store.seal(1.0).read_bytes())
+
+    assert (said["failed"], said["bytes"]) == (1, sum(len(body_of(one)) for one in targets(2)))
+    assert needs_download(data_dir, BATCH)
+    assert not is_settled(data_dir, BATCH)

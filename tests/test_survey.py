@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,9 @@ import pytest
 from tmdb_assets import batches
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import Outcome, OutcomeKind, Target
-from tmdb_assets.outcomes import encode
+from tmdb_assets.outcomes import decode, encode
 from tmdb_assets.receipt import batch_folder
+from tmdb_assets.renewal import Renewal, write_renewal
 from tmdb_assets.settings import from_environment
 from tmdb_assets.survey import RATE_SECONDS, SETTLE_SECONDS, Survey
 
@@ -273,3 +275,85 @@ def test_outcomes_are_followed_by_more_than_one_survey(films: Films) -> None:
 
     assert second.look() == seen
     assert seen.fetched == 1
+
+
+# --- what is too old, and what came together ----------------------------------------------------
+
+
+def dated(
+    target: Target,
+    kind: OutcomeKind,
+    as_of: float,
+    sent_at: tuple[float, ...] = (),
+    combined_with: str = "",
+) -> bytes:
+    found = decode(line(target, kind, sent_at))
+    return encode(replace(found, as_of=as_of, combined_with=combined_with))
+
+
+def test_what_has_to_be_newer_is_pending_until_it_is(films: Films) -> None:
+    fetched, absent = OutcomeKind.FETCHED, OutcomeKind.ABSENT
+    one, other, third, *_ = films.targets[0]
+    films.append(
+        0,
+        dated(one, fetched, BEGAN_AT - 10),
+        dated(other, absent, BEGAN_AT - 10),
+        dated(third, OutcomeKind.FAILED, BEGAN_AT - 10),
+    )
+    before = Survey(films.data_dir, "films", FakeClock()).look()
+    write_renewal(films.data_dir, "films", Renewal(BEGAN_AT))
+    survey = Survey(films.data_dir, "films", FakeClock())
+
+    old = survey.look()
+    films.append(0, dated(one, fetched, BEGAN_AT))
+    new = survey.look()
+
+    assert (before.fetched, before.absent, before.failed, before.pending) == (1, 1, 1, 247)
+    assert (old.fetched, old.absent, old.failed, old.pending) == (0, 0, 1, 249)
+    assert (new.fetched, new.absent, new.failed, new.pending) == (1, 0, 1, 248)
+
+
+def test_what_was_purged_is_done_until_somebody_wants_it_anew(films: Films) -> None:
+    (one, *_) = films.targets[0]
+    films.append(0, line(one), dated(one, OutcomeKind.PURGED, BEGAN_AT + 5))
+    purged = Survey(films.data_dir, "films", FakeClock()).look()
+    write_renewal(films.data_dir, "films", Renewal(BEGAN_AT + 6))
+
+    wanted = Survey(films.data_dir, "films", FakeClock()).look()
+
+    assert (purged.purged, purged.fetched, purged.done, purged.pending) == (1, 0, 1, 249)
+    assert (wanted.purged, wanted.done, wanted.pending) == (0, 0, 250)
+
+
+def together(films: Films, batch: int, first: int, count: int) -> list[bytes]:
+    """Return outcomes of targets that one request brought."""
+    return [
+        dated(one, OutcomeKind.FETCHED, BEGAN_AT, (BEGAN_AT,) * (not number), "https://x")
+        for number, one in enumerate(films.targets[batch][first : first + count])
+    ]
+
+
+def test_urls_for_each_request_are_told_where_they_come_together(films: Films) -> None:
+    survey = Survey(films.data_dir, "films", FakeClock())
+    none = survey.look()
+    films.append(0, line(films.targets[0][0]))
+    alone = survey.look()
+    films.append(0, *together(films, 0, 1, 4), *together(films, 0, 5, 4))
+    combined = survey.look()
+
+    assert (none.urls_per_request, alone.urls_per_request) == (1.0, 1.0)
+    assert (combined.requests, combined.urls_per_request) == (3, 3.0)
+
+
+def test_requests_without_an_outcome_make_no_share_below_one(films: Films) -> None:
+    films.append(0, line(films.targets[0][0], sent_at=(BEGAN_AT, BEGAN_AT + 1, BEGAN_AT + 2)))
+
+    assert Survey(films.data_dir, "films", FakeClock()).look().urls_per_request == 1.0
+
+
+def test_a_purge_is_no_answer_to_a_request(films: Films) -> None:
+    some = films.targets[0][:9]
+    films.append(0, *(line(one) for one in some))
+    films.append(0, *(dated(one, OutcomeKind.PURGED, BEGAN_AT) for one in some))
+
+    assert Survey(films.data_dir, "films", FakeClock()).look().urls_per_request == 1.0

@@ -86,7 +86,7 @@ def oldest_body(data_dir: Path, name: str) -> float | None:
     for batch in batches.read_list(data_dir, name).batches:
         found = receipt.read(batch_folder(data_dir, batch.name))
         moment = receipt.oldest(found, "oldest_body_as_of") if found is not None else None
-        if moment is None and (found is None or "oldest_body_as_of" not in found):
+        if moment is None and (found is None or found.get("oldest_body_as_of", "") is not None):
             last = last_outcomes(data_dir, batch.name).values()
             moment = min((one.as_of for one in last if one.has_body), default=None)
         if moment is not None:

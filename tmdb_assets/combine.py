@@ -21,6 +21,9 @@ APPENDED_AT_MOST = 20
 
 _APPEND = "append_to_response"
 
+_LONGEST = 1_600
+"""Characters of a URL that can be asked for with others: all names to append take 300 more."""
+
 _SHARED = {"credits", "external_ids", "images", "translations", "videos"}
 _SHOWN = {"alternative_titles", "keywords", "recommendations", "similar", "watch/providers"}
 _PARTS = {
@@ -121,17 +124,18 @@ def split(body: bytes, whole: Target) -> Iterator[tuple[Target, bytes | None]]:
         whole: with at least two parts.
     """
     text = body.decode()
-    members = {name: (raw, value) for name, raw, value in _members(text)}
+    members = {name: (key_text, raw, value) for name, key_text, raw, value in _members(text)}
     names = {part.url: _parsed(part.url).part for part in whole.parts}
     for part in whole.parts:
         name = names[part.url]
         if name:
             yield part, _appended(name, members)
         else:
+            appended = set(filter(None, names.values()))
             own = [
-                f"{json.dumps(name, ensure_ascii=False)}:{raw}"
-                for name, (raw, _) in members.items()
-                if name not in names.values()
+                f"{key_text}:{raw}"
+                for name, (key_text, raw, _) in members.items()
+                if name not in appended
             ]
             yield part, f"{{{','.join(own)}}}".encode()
 
@@ -141,30 +145,32 @@ def itself(whole: Target) -> Target | None:
     return next((part for part in whole.parts if not _parsed(part.url).part), None)
 
 
-def _appended(name: str, members: Mapping[str, tuple[str, object]]) -> bytes | None:
-    raw, value = members.get(name, ("", None))
-    if not isinstance(value, dict) or "status_message" in value:
+def _appended(name: str, members: Mapping[str, tuple[str, str, object]]) -> bytes | None:
+    _, raw, value = members.get(name, ("", "", None))
+    if not isinstance(value, dict) or "status_message" in value or value.get("success") is False:
         return None
     if name in _WITHOUT_ID or "id" in value:
         return raw.encode()
     if "id" not in members:
         return None
     rest = raw[1:].lstrip()
-    return f'{{"id":{members["id"][0]}{"" if rest == "}" else ","}{rest}'.encode()
+    return f'{{"id":{members["id"][1]}{"" if rest == "}" else ","}{rest}'.encode()
 
 
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-def _members(text: str) -> Iterator[tuple[str, str, object]]:
+def _members(text: str) -> Iterator[tuple[str, str, str, object]]:
     """Yield name, text and value of each member of a JSON object; the text is known to be one."""
     position = _after_blanks(text, _after_blanks(text, 0) + 1)
     while text[position] != "}":
+        begin = position
         name, position = _DECODER.raw_decode(text, position)
+        key_text = text[begin:position]
         start = _after_blanks(text, _after_blanks(text, position) + 1)
         value, end = _DECODER.raw_decode(text, start)
-        yield name, text[start:end], value
+        yield name, key_text, text[start:end], value
         position = _after_blanks(text, end)
         if text[position] == ",":
             position = _after_blanks(text, position + 1)
@@ -199,7 +205,7 @@ class Grouping:
 def _resource(url: str) -> _Resource | None:
     """Take a URL apart that can be asked for together with others; None for all else."""
     match = _RESOURCE.fullmatch(url)
-    if match is None:
+    if match is None or len(url) > _LONGEST:
         return None
     base, *kinds, part, query = match.groups(default="")
     kind = [kind.strip("/") for kind in kinds if kind][-1]

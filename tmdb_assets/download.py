@@ -120,7 +120,7 @@ def _sum_up(
         latency_p50_seconds=percentile(statistics.latencies_seconds, 0.5),
         latency_p95_seconds=percentile(statistics.latencies_seconds, 0.95),
         bytes=statistics.bytes,
-        conditional=sum(bool(former.etag) for former in store.former.values()),
+        conditional=statistics.conditional,
         unchanged=statistics.unchanged,
         combined=statistics.combined,
         failures=tuple(

@@ -90,6 +90,7 @@ class FetchPool:
         self._max_attempts = max_attempts
         self._jitter = jitter
         asked = requests_for(store.pending, store.former, combined=combined)
+        self.statistics.conditional = sum(len(one.parts) or 1 for one in asked if one.etag)
         self._backlog = Backlog(asked, clock)
         self._outage = Outage(self._backlog, clock, outage_seconds)
         self._results: queue.Queue[Result] = queue.Queue(maxsize=2 * threads)
@@ -97,7 +98,7 @@ class FetchPool:
         self._failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._work, name=f"tmdb-fetch-{number}", daemon=True)
-            for number in range(min(threads, len(asked)))
+            for number in range(min(threads, len(store.pending)))
         ]
 
     def run(self, stop_sending: Callable[[], None]) -> None:

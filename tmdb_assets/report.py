@@ -29,6 +29,7 @@ class Statistics:
         outages_seconds: times in which nothing answered, those that ended.
         limiter_rate: requests/s that the limiter gave at the end; 0 if nobody knows.
         permit_wait_seconds: time for which a request was ready and its permit had not come.
+        conditional: targets that were asked for only if they changed.
         unchanged: targets whose body still holds, as an answer 304 said.
         combined: targets whose answer came together with others.
         sent_at: moments of all requests, POSIX seconds.
@@ -44,6 +45,7 @@ class Statistics:
     outages_seconds: list[float] = field(default_factory=list)
     limiter_rate: float = 0.0
     permit_wait_seconds: float = 0.0
+    conditional: int = 0
     unchanged: int = 0
     combined: int = 0
     sent_at: list[float] = field(default_factory=list)

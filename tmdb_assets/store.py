@@ -140,7 +140,7 @@ class BatchStore:
             StoreError: disk full, permission lost or the like; what was recorded before holds.
         """
         path = self.folder / f"{outcome.name}.json"
-        former = self.former.get(outcome.url)
+        former = self.former.pop(outcome.url, None)
         is_same = former is not None and former.sha256 == outcome.sha256
         with storing(path):
             if former is not None and not is_same and self._renewal.keep_history:

@@ -92,7 +92,7 @@ class Survey:
             is_old = outcome.outcome is not OutcomeKind.FAILED and outcome.as_of < self._since
             self._kinds[outcome.name] = None if is_old else outcome.outcome
             self._requests += outcome.attempts
-            self._outcomes += 1
+            self._outcomes += outcome.outcome is not OutcomeKind.PURGED
             self._note(outcome.sent_at)
         counts = Counter(kind for kind in self._kinds.values() if kind is not None)
         return Standing(

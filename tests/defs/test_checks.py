@@ -17,6 +17,7 @@ from tmdb_assets.defs.checks import (
     every_line_was_taken,
     every_url_has_one_outcome,
 )
+from tmdb_assets.defs.table_checks import NO_DUPLICATES, NOT_OLD, ROW_PER_BODY, TYPES_HOLD
 from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.outcomes import FILE_NAME, encode
 from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
@@ -62,7 +63,10 @@ def test_the_job_of_downloads_executes_all_checks_of_the_partition_too(project: 
         partition_key=key, instance=project.instance, resources={"tmdb": project.tmdb}
     )
 
-    assert set(evaluations(result)) == {NO_URL_FAILED, CAP_WAS_HELD, *ON_DISK}
+    assert set(evaluations(result)) == {
+        *(NO_URL_FAILED, CAP_WAS_HELD, *ON_DISK),
+        *(NO_DUPLICATES, ROW_PER_BODY, TYPES_HOLD, NOT_OLD),
+    }
     assert all(passed(evaluations(result)).values())
 
 

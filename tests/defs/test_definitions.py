@@ -9,6 +9,7 @@ from dagster._core.definitions.run_request import InstigatorType
 
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs.daemon import DAEMON_TYPES
+from tmdb_assets.defs.exports import EXPORT_JOB
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.queue import QUEUE_DAEMON, RETRIED_BY_TAG, WILL_RETRY_TAG, open_instance
 from tmdb_assets.errors import ConfigurationError, StoreError
@@ -20,26 +21,43 @@ def test_this_and_nothing_else_is_published() -> None:
     repository = defs.get_repository_def()
 
     assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
+        "id_exports",
         "url_lists",
         "tmdb_responses",
+        "tmdb_tables",
+        "tmdb_catalog",
     }
     assert [sensor.name for sensor in repository.sensor_defs] == ["dead_runs", "new_url_lists"]
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
-        DOWNLOAD_JOB
+        DOWNLOAD_JOB,
+        EXPORT_JOB,
     }
-    assert [schedule.name for schedule in repository.schedule_defs] == ["unfinished_batches"]
+    assert [schedule.name for schedule in repository.schedule_defs] == [
+        "daily_export",
+        "unfinished_batches",
+    ]
     assert {key.to_user_string() for key in repository.asset_graph.asset_check_keys} == {
         "tmdb_responses:no_url_failed",
         "tmdb_responses:cap_was_held",
         "tmdb_responses:every_url_has_one_outcome",
         "tmdb_responses:files_are_as_fetched",
+        "tmdb_tables:no_duplicate_ids",
+        "tmdb_tables:every_body_has_a_row",
+        "tmdb_tables:types_hold",
+        "tmdb_catalog:content_is_not_old",
         "url_lists:every_line_was_taken",
     }
 
 
 @pytest.mark.parametrize(
     ("name", "kinds", "stage"),
-    [("url_lists", {"file"}, "source"), ("tmdb_responses", {"json", "tmdb"}, "raw")],
+    [
+        ("id_exports", {"file", "tmdb"}, "source"),
+        ("url_lists", {"file"}, "source"),
+        ("tmdb_responses", {"json", "tmdb"}, "raw"),
+        ("tmdb_tables", {"parquet", "duckdb"}, "tables"),
+        ("tmdb_catalog", {"duckdb"}, "catalog"),
+    ],
 )
 def test_an_asset_says_whose_it_is_what_it_is_and_what_for(
     name: str, kinds: set[str], stage: str
@@ -56,7 +74,10 @@ def test_an_asset_says_whose_it_is_what_it_is_and_what_for(
 @pytest.mark.parametrize(
     ("name", "file"),
     [
+        ("id_exports", "exports.py"),
         ("tmdb_responses", "assets.py"),
+        ("tmdb_tables", "tables.py"),
+        ("tmdb_catalog", "tables.py"),
         ("url_lists", "lists.py"),
     ],
 )
@@ -79,9 +100,24 @@ def test_every_check_says_what_it_proves_and_those_of_batches_have_a_result_per_
 
     assert all(len(spec.description or "") > 80 for spec in specs)
     assert {spec.asset_key.to_user_string() for spec in specs if spec.partitions_def} == {
-        "tmdb_responses"
+        "tmdb_responses",
+        "tmdb_tables",
     }
-    assert [spec.name for spec in specs if not spec.partitions_def] == ["every_line_was_taken"]
+    assert {spec.name for spec in specs if not spec.partitions_def} == {
+        "every_line_was_taken",
+        "content_is_not_old",
+    }
+
+
+def test_the_tables_of_a_batch_are_made_in_the_run_of_the_batch() -> None:
+    job = defs.resolve_job_def(DOWNLOAD_JOB)
+
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == {
+        "tmdb_responses",
+        "tmdb_tables",
+        "tmdb_catalog",
+    }
+    assert job.partitions_def is not None
 
 
 def test_sensors_and_schedule_say_what_they_do() -> None:

@@ -72,9 +72,8 @@ def test_each_night_asks_anew_and_one_night_only_once(project: Project) -> None:
 
 
 def test_it_is_off_until_somebody_turns_it_on_and_starts_the_job_of_downloads() -> None:
-    (schedule,) = defs.get_repository_def().schedule_defs
+    schedule = defs.get_repository_def().get_schedule_def("unfinished_batches")
 
-    assert schedule.name == "unfinished_batches"
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
     assert schedule.job_name == DOWNLOAD_JOB
 

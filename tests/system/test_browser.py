@@ -215,10 +215,10 @@ def test_every_check_has_a_result_for_every_partition(page: Page, backfill: Back
     expect(page.get_by_text("HTTP 503, TMDB code 9")).to_be_visible()
 
 
-def test_the_lineage_leads_from_lists_to_responses(page: Page) -> None:
+def test_the_lineage_leads_from_exports_over_lists_and_responses_to_tables(page: Page) -> None:
     page.goto("/asset-groups")
 
-    expect(page.locator("svg path[marker-end]")).to_have_count(1)
+    expect(page.locator("svg path[marker-end]")).to_have_count(4)
     boxes = [
         page.locator("foreignObject").filter(has_text=name).first.bounding_box()
         for name in ("url_lists", "tmdb_responses")

@@ -7,30 +7,38 @@ import sys
 
 import click
 
+from tmdb_assets.cli.age import purge, refresh
 from tmdb_assets.cli.limiter import limiter
 from tmdb_assets.cli.lists import add, plan
+from tmdb_assets.cli.query import query
 from tmdb_assets.cli.run import retry, run
+from tmdb_assets.cli.sources import changes, export
 from tmdb_assets.cli.standin import stand_in
 from tmdb_assets.cli.status import failed, status
+from tmdb_assets.cli.tables import tables
 from tmdb_assets.cli.ui import ui
 from tmdb_assets.cli.verify import verify
 from tmdb_assets.errors import (
     BatchError,
     ConfigurationError,
     LimiterUnavailableError,
+    QueryError,
     StoreError,
     TmdbAssetsError,
     UrlListError,
 )
 
-_BAD_INPUT = (ConfigurationError, UrlListError, BatchError, StoreError, LimiterUnavailableError)
+_BAD_INPUT = (
+    *(ConfigurationError, UrlListError, BatchError, StoreError, QueryError),
+    LimiterUnavailableError,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.version_option(package_name="tmdb-assets")
 def cli(*, debug: bool) -> None:
-    r"""Download long lists of TMDB URLs, as fast as a hard rate limit allows and never faster.
+    """Download long lists of TMDB URLs, as fast as a hard rate limit allows and never faster.
 
     \b
     Examples:
@@ -40,11 +48,18 @@ def cli(*, debug: bool) -> None:
       tmdb-assets failed movies        what failed and why
       tmdb-assets retry movies         ask again for what failed
       tmdb-assets verify               are all files what was fetched?
+      tmdb-assets export movie         a list of all movies that TMDB has
+      tmdb-assets changes --since DAY  a list of what changed there
+      tmdb-assets query "FROM movies"  ask what was downloaded, in SQL
       tmdb-assets limiter              the rate that all runs share
     """
 
 
-for command in (plan, add, run, retry, status, failed, verify, limiter, ui, stand_in):
+_LISTS = (plan, add, run, retry)
+_LOOKS = (status, failed, verify, limiter)
+_SOURCES = (export, changes, refresh, purge)
+_TABLES = (tables, query)
+for command in (*_LISTS, *_LOOKS, *_SOURCES, *_TABLES, ui, stand_in):
     cli.add_command(command)
 
 

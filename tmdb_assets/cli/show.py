@@ -76,7 +76,7 @@ def plan_table(plan: Plan, requests_per_second: int) -> Table:
     ]
     if plan.combine:
         saved = plan.new - plan.requests
-        rows.insert(-1, ("requests, combined", f"{plan.requests:,} ({saved:,} saved)"))
+        rows.insert(-1, ("requests, combined, about", f"{plan.requests:,} ({saved:,} saved)"))
     return table(f"list {plan.name}", rows)
 
 

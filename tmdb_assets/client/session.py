@@ -176,6 +176,10 @@ class Client:
 
     def _body(self, response: requests.Response) -> bytes:
         status = response.status_code
+        if status == HTTPStatus.NOT_MODIFIED:  # never has a body, whatever its headers say of one
+            if "transfer-encoding" in response.headers:
+                response.close()
+            return b""
         if status < HTTPStatus.OK:
             raise urllib3_errors.ProtocolError("an interim answer, the real one is yet to come")
         body = bodies.read(response.raw, self._max_body_bytes)

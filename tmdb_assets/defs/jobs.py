@@ -3,11 +3,12 @@
 import dagster as dg
 
 from tmdb_assets.defs.assets import tmdb_responses
+from tmdb_assets.defs.tables import tmdb_catalog, tmdb_tables
 
 DOWNLOAD_JOB = "tmdb_download"
 
 tmdb_download = dg.define_asset_job(
     DOWNLOAD_JOB,
-    selection=[tmdb_responses],
-    description="Download batches of URLs; resumes what was begun.",
+    selection=[tmdb_responses, tmdb_tables, tmdb_catalog],
+    description="Download batches of URLs and make their tables; resumes what was begun.",
 )

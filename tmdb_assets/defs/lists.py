@@ -7,17 +7,19 @@ import dagster as dg
 
 from tmdb_assets.batches import Added
 from tmdb_assets.defs import metadata
-from tmdb_assets.defs.partitions import GROUP, OWNERS
+from tmdb_assets.defs.partitions import GROUP, ID_EXPORTS, OWNERS
 
 url_lists = dg.AssetSpec(
     "url_lists",
+    deps=[ID_EXPORTS],
     group_name=GROUP,
     owners=OWNERS,
     kinds={"file"},
     tags={"stage": "source"},
     description=(
         "Lists of TMDB URLs, frozen into batches of about 2,000 under `data/batches`. "
-        "Drop a list into `url_lists/`, or run `tmdb-assets add LIST`: every batch becomes a "
+        "Drop a list into `url_lists/`, run `tmdb-assets add LIST`, or have `id_exports` make one: "
+        "every batch becomes a "
         "partition of `tmdb_responses`."
     ),
 )

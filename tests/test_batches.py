@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdb_assets.batches import (
-    Added,
     add,
     batch_file,
     list_names,
@@ -16,11 +15,11 @@ from tmdb_assets.batches import (
     origins_of,
     plan,
     read_list,
-    split_sizes,
 )
 from tmdb_assets.combine import requests_for
 from tmdb_assets.errors import BatchError, StoreError, UrlListError
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Added, split_sizes
 from tmdb_assets.settings import from_environment
 
 TMDB = "https://api.themoviedb.org"

@@ -10,7 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -30,64 +30,15 @@ from tmdb_assets.frozen import (
     write_record,
 )
 from tmdb_assets.list_name import is_name, list_name
-from tmdb_assets.lists import Rejected, Scan, check_file
+from tmdb_assets.lists import Scan, check_file
 from tmdb_assets.model import Settings, Target
+from tmdb_assets.plans import Added, Plan, split_sizes, summary
 from tmdb_assets.spool import Spool
 from tmdb_assets.urls import key, origin_of, target
 
 _BATCH = re.compile(r"(.+)-[0-9]{4,}")
 _LOCK = ".lock"
 _LOCK_WAIT_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What adding a file would do, or did.
-
-    Attributes:
-        name: of the list.
-        sha256: of the bytes of the file.
-        lines: blank ones and comments too.
-        urls: distinct good ones, of which `already` are frozen in the list and `new` are not.
-        duplicates: lines with a URL that an earlier line has.
-        had_credential: good lines that held a key or token; it is left out.
-        first_rejected: up to 100 of the `rejected` lines.
-        batch_sizes: URLs in each of the batches that the new URLs make.
-        combine: whether URLs that TMDB answers together are asked for in one request.
-        requests: that the new URLs take.
-    """
-
-    name: str
-    sha256: str
-    lines: int
-    urls: int
-    already: int
-    new: int
-    duplicates: int
-    rejected: int
-    had_credential: int
-    first_rejected: tuple[Rejected, ...]
-    batch_sizes: tuple[int, ...]
-    combine: bool
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What `add` did, with the names of the batches it made and of all that the list has now."""
-
-    plan: Plan
-    new_batches: tuple[str, ...]
-    all_batches: tuple[str, ...]
-
-
-def split_sizes(count: int, batch_size: int) -> list[int]:
-    """Return the sizes of the fewest batches of at most `batch_size`, even within 1.
-
-    Even, because a last batch of a few URLs costs a whole run.
-    """
-    batches = -(-count // batch_size)
-    return [count // batches + (index < count % batches) for index in range(batches)]
 
 
 def plan(path: Path, settings: Settings, name: str | None = None, *, combine: bool = False) -> Plan:
@@ -106,7 +57,7 @@ def plan(path: Path, settings: Settings, name: str | None = None, *, combine: bo
         if frozen.combine:
             grouping.add(url)
     requests = grouping.requests if frozen.combine else scan.new
-    return _summary(frozen, scan, requests, settings.batch_size)
+    return summary(frozen, scan, requests, settings.batch_size)
 
 
 def add(
@@ -149,7 +100,7 @@ def add(
             write_record(folder, frozen)
         sweep(folder, frozen)
     return Added(
-        plan=_summary(frozen, scan, requests, settings.batch_size),
+        plan=summary(frozen, scan, requests, settings.batch_size),
         new_batches=tuple(batch.name for batch in batches),
         all_batches=tuple(batch.name for batch in frozen.batches),
     )
@@ -289,24 +240,6 @@ def _source(path: Path, scan: Scan) -> Source:
         first_rejected=tuple(scan.first_rejected),
         added_at=_now(),
         folder=str(path.absolute().parent),
-    )
-
-
-def _summary(frozen: FrozenList, scan: Scan, requests: int, batch_size: int) -> Plan:
-    return Plan(
-        name=frozen.name,
-        sha256=scan.sha256,
-        lines=scan.lines,
-        urls=scan.already + scan.new,
-        already=scan.already,
-        new=scan.new,
-        duplicates=scan.duplicates,
-        rejected=scan.rejected,
-        had_credential=scan.had_credential,
-        first_rejected=tuple(scan.first_rejected),
-        batch_sizes=tuple(split_sizes(scan.new, batch_size)),
-        combine=frozen.combine,
-        requests=requests,
     )
 
 

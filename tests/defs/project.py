@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 
 from tmdb_assets import batches
-from tmdb_assets.batches import Added
 from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.resources import TmdbResource
+from tmdb_assets.plans import Added
 
 
 class Project:

@@ -10,6 +10,7 @@ from tmdb_assets import batches
 from tmdb_assets.cli import show
 from tmdb_assets.errors import UrlListError
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Added
 from tmdb_assets.settings import from_environment
 from tmdb_assets.watched import note_refused
 
@@ -89,7 +90,7 @@ def add(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
 
 def freeze(
     url_list: Path, settings: Settings, name: str | None, *, strict: bool, combine: bool
-) -> batches.Added:
+) -> Added:
     """Freeze a list; with `strict`, only if every line is good.
 
     Raises:

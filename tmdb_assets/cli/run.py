@@ -30,6 +30,7 @@ from tmdb_assets.cli.progress import Progress, bar_or_lines
 from tmdb_assets.errors import BatchError
 from tmdb_assets.limiter.opening import open_door
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Added
 from tmdb_assets.settings import from_environment, require_credential
 from tmdb_assets.survey import Standing, Survey
 
@@ -106,9 +107,7 @@ def checked_settings() -> Settings:
     return settings
 
 
-def finish(
-    name: str, settings: Settings, added: batches.Added | None = None, *, as_json: bool
-) -> int:
+def finish(name: str, settings: Settings, added: Added | None = None, *, as_json: bool) -> int:
     """Download what a list still lacks, with progress, and sum it up; return the exit code.
 
     Args:
@@ -140,7 +139,7 @@ def finish(
 def _download(
     name: str,
     settings: Settings,
-    added: batches.Added | None,
+    added: Added | None,
     survey: Survey,
     console: Console,
 ) -> list[str]:

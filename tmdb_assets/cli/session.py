@@ -15,13 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tmdb_assets.batches import Added, read_list
+from tmdb_assets.batches import read_list
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs import queue
 from tmdb_assets.defs.reaper import PARTITION_TAG, reap
 from tmdb_assets.defs.requests import QUEUED_AT_MOST, submitting
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Added
 from tmdb_assets.receipt import needs_download
 
 LOOK_SECONDS = 1.0

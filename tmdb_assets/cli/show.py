@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tmdb_assets.batches import Plan
 from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.slots import CLIMB_PER_SECOND
 from tmdb_assets.lists import Rejected
+from tmdb_assets.plans import Plan
 from tmdb_assets.survey import Standing
 
 SHOWN_LINES = 20

@@ -12,7 +12,7 @@ import dagster as dg
 
 from tmdb_assets.defs import metadata
 from tmdb_assets.defs.lists import url_lists
-from tmdb_assets.defs.partitions import RESPONSES, batches_partitions
+from tmdb_assets.defs.partitions import RESPONSES, batches_partitions, check_per_partition
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.errors import TmdbAssetsError
 from tmdb_assets.model import Settings
@@ -32,24 +32,16 @@ WARN_SHARE = 0.01
 _ABOUT_OUTCOMES = frozenset({Flaw.UNREADABLE, Flaw.RECEIPT})
 
 
-def _spec(name: str, description: str) -> dg.AssetCheckSpec:
-    """Return a check that has a result per partition: else a good batch would hide a bad one."""
-    with warnings.catch_warnings():
-        # partitioned checks are a preview; the contract tests notice if they change
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name, asset=RESPONSES, partitions_def=batches_partitions, description=description
-        )
-
-
 run_checks = [
-    _spec(
+    check_per_partition(
+        RESPONSES,
         NO_URL_FAILED,
         "No URL of the batch was given up: all are fetched or absent. Up to one in a hundred is a "
         "warning, more an error; beyond TMDB_MAX_FAILED_SHARE the run fails. Materialize the "
         "partition again to ask for the failed ones again, and for nothing else.",
     ),
-    _spec(
+    check_per_partition(
+        RESPONSES,
         CAP_WAS_HELD,
         "In no second of this run did more requests leave than the cap allows, those of all other "
         "runs counted too: from `sent_at` of all outcomes in the data folder.",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from tmdb_assets.batches import Added
 from tmdb_assets.defs import metadata
 from tmdb_assets.defs.partitions import GROUP, ID_EXPORTS, OWNERS
+from tmdb_assets.plans import Added
 
 url_lists = dg.AssetSpec(
     "url_lists",

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from tmdb_assets import pictures
-from tmdb_assets.batches import Added
+from tmdb_assets.plans import Added
 from tmdb_assets.report import Report
 
 Metadata = dict[str, dg.MetadataValue[Any]]

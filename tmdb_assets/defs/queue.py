@@ -24,7 +24,6 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
 
-from tmdb_assets.batches import Added
 from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
 from tmdb_assets.defs.checks import lines_evaluation
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
@@ -34,6 +33,7 @@ from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG, interrupt_holder
 from tmdb_assets.errors import ConfigurationError, StoreError
 from tmdb_assets.files import exclusive, is_held
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Added
 
 LOCATION = "tmdb_assets.definitions"
 """Name of our code location: what `workspace.yaml` makes of the module."""

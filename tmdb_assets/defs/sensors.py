@@ -22,6 +22,7 @@ from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.errors import TmdbAssetsError, UrlListError
 from tmdb_assets.list_name import is_name
 from tmdb_assets.model import Settings
+from tmdb_assets.plans import Plan
 from tmdb_assets.watched import (
     Refused,
     Version,
@@ -176,7 +177,7 @@ def _take_all(
     return look
 
 
-def _note(path: Path, version: Version, plan: batches.Plan, look: _Look) -> None:
+def _note(path: Path, version: Version, plan: Plan, look: _Look) -> None:
     """Note that a file was taken, and which lines were not."""
     look.taken.append(path.name)
     if plan.rejected and (line := next(iter(plan.first_rejected), None)):

@@ -1,6 +1,5 @@
 """Dagster asset checks of tables and of the catalogue, as results of the assets themselves."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import dagster as dg
 
 from tmdb_assets import ages, batches
 from tmdb_assets.defs import metadata
-from tmdb_assets.defs.partitions import CATALOG, TABLES, batches_partitions
+from tmdb_assets.defs.partitions import CATALOG, TABLES, check_per_partition
 from tmdb_assets.defs.table_metadata import odd
 from tmdb_assets.errors import BatchError
 
@@ -22,27 +21,21 @@ TYPES_HOLD = "types_hold"
 NOT_OLD = "content_is_not_old"
 
 
-def _spec(name: str, description: str) -> dg.AssetCheckSpec:
-    with warnings.catch_warnings():
-        # partitioned checks are a preview; the contract tests notice if they change
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name, asset=TABLES, partitions_def=batches_partitions, description=description
-        )
-
-
 of_batch = [
-    _spec(
+    check_per_partition(
+        TABLES,
         NO_DUPLICATES,
         "No id stands twice in a table with the same parameters. Where one does, two URLs of the "
         "batch are the same to TMDB, as /3/movie/550 and /3/movie/0550, and one of them is wasted.",
     ),
-    _spec(
+    check_per_partition(
+        TABLES,
         ROW_PER_BODY,
         "Each table has as many rows as bodies of its kind were fetched, counted in the Parquet "
         "files and in the outcomes. A body of the wrong kind is in responses instead.",
     ),
-    _spec(
+    check_per_partition(
+        TABLES,
         TYPES_HOLD,
         "Every value has the type of its column. One that has not is NULL there and kept in "
         "other_fields, with the rest of its row; it is counted and named here.",

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tmdb_assets.defs.exports import (
     id_exports,
     tmdb_id_export,
 )
+from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.standin.server import StandIn
 
 
@@ -214,3 +216,54 @@ def test_the_asset_says_what_it_is() -> None:
 def test_nothing_is_made_of_no_kind(project: Project) -> None:
     assert make(project, kinds=[])["urls_written"] == 0
     assert not Path(project.folder / "url_lists").exists()
+
+
+def tick(project: Project, wishes: str) -> dg.RunRequest:
+    """Evaluate the schedule of a morning; return what it requests."""
+    with dg.build_schedule_context(
+        instance=project.instance,
+        scheduled_execution_time=datetime(2026, 11, 24, 8, 30, tzinfo=UTC),
+        resources={"tmdb": project.with_(TMDB_DAILY_EXPORT=wishes)},
+    ) as context:
+        found = daily_export(context)
+    assert isinstance(found, dg.RunRequest)
+    return found
+
+
+def test_the_schedule_asks_for_what_the_environment_wishes_once_a_day(project: Project) -> None:
+    request = tick(project, '{"kinds": ["tv"], "min_popularity": 1, "append": ["credits"]}')
+
+    config = request.run_config["ops"][ID_EXPORTS]["config"]
+    assert request.run_key == "2026-11-24"
+    assert (config["kinds"], config["min_popularity"]) == (["tv"], 1)
+    assert (config["append"], config["adult"]) == (["credits"], False)
+    result = dg.materialize(
+        [id_exports],
+        instance=project.instance,
+        resources={"tmdb": project.tmdb},
+        run_config=request.run_config,
+    )
+    assert result.success
+    assert dropped(project) == ["tv-export.txt"]
+
+
+def test_without_a_wish_it_is_all_movies(project: Project) -> None:
+    config = tick(project, "").run_config["ops"][ID_EXPORTS]["config"]
+
+    assert (config["kinds"], config["min_popularity"]) == (["movie"], 0)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ("movie", "is no JSON object"),
+        ("[1]", "is no JSON object"),
+        ("[" * 100_000, "is no JSON object"),
+        ('{"kind": "movie"}', "kind"),
+        ('{"kinds": "movie"}', "kinds"),
+        ('{"min_popularity": "much"}', "min_popularity"),
+    ],
+)
+def test_a_wish_that_is_none_is_named(project: Project, wishes: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"TMDB_DAILY_EXPORT.*{words}"):
+        tick(project, wishes)

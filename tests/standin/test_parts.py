@@ -109,3 +109,29 @@ def test_reviews_and_lists_have_pages_and_an_id(number: int) -> None:
         found = value_of(f"/3/movie/{number}/{name}")
         assert (found["id"], found["page"], found["total_pages"]) == (number, 1, 1)
         assert found["total_results"] == len(found["results"])
+
+
+def test_a_network_of_a_series_is_shorter_than_its_own_details() -> None:
+    short = value_of("/3/tv/1399")["networks"][0]
+    whole = value_of(f"/3/network/{short['id']}")
+
+    assert set(short) == {"id", "logo_path", "name", "origin_country"}
+    assert set(whole) - set(short) == {"headquarters", "homepage"}
+    assert short.items() <= whole.items()
+
+
+def test_credits_of_all_episodes_list_roles_and_jobs() -> None:
+    found = value_of("/3/tv/1399/aggregate_credits")
+
+    for people, name, what in (("cast", "roles", "character"), ("crew", "jobs", "job")):
+        for one in found[people]:
+            assert not {what, "credit_id", "cast_id"} & set(one)
+            assert [set(credit) for credit in one[name]] == [{"credit_id", what, "episode_count"}]
+            assert one["total_episode_count"] == one[name][0]["episode_count"]
+    assert all(one["department"] for one in found["crew"])
+
+
+def test_a_person_has_no_original_name_and_is_translated_as_a_biography() -> None:
+    assert "original_name" not in value_of("/3/person/287")
+    for one in value_of("/3/person/287/translations")["translations"]:
+        assert set(one["data"]) == {"biography", "name", "primary"}

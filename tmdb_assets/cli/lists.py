@@ -83,7 +83,7 @@ def add(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
         first = added.new_batches[0]
         show.out.print(f"\nDownload it:       {show.command()} run {url_list}")
         show.out.print(
-            "or one partition:  dagster asset materialize --select tmdb_responses "
+            "or one partition:  dagster asset materialize --select 'tmdb_responses*' "
             f"--partition {first} -m tmdb_assets.definitions"
         )
 

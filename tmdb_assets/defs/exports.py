@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tmdb_assets.client.file_download import FileUnavailableError
 from tmdb_assets.defs import metadata
 from tmdb_assets.defs.partitions import GROUP, ID_EXPORTS, OWNERS
 from tmdb_assets.defs.resources import TmdbResource
-from tmdb_assets.errors import TmdbAssetsError, UrlListError
+from tmdb_assets.errors import ConfigurationError, TmdbAssetsError, UrlListError
 from tmdb_assets.files import make_folder, remove, storing
 from tmdb_assets.model import Settings
 from tmdb_assets.sources.export_file import ExportError
@@ -179,14 +179,36 @@ tmdb_id_export = dg.define_asset_job(
     description="Make lists of what is new in TMDB's daily exports of ids.",
 )
 
-daily_export = dg.ScheduleDefinition(
-    name="daily_export",
+
+@dg.schedule(
     job=tmdb_id_export,
     cron_schedule="30 8 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description=(
-        "Every day at 08:30 UTC, when TMDB has made its exports, makes lists of what is new. "
-        "Off until somebody turns it on."
+        "Every day at 08:30 UTC, when TMDB has made its exports, makes lists of what is new, as "
+        "TMDB_DAILY_EXPORT wishes. Off until somebody turns it on."
     ),
 )
+def daily_export(context: dg.ScheduleEvaluationContext, tmdb: TmdbResource) -> dg.RunRequest:
+    """Request the run of a day, with the wishes of the environment."""
+    return dg.RunRequest(
+        run_key=f"{context.scheduled_execution_time:%Y-%m-%d}",
+        run_config=dg.RunConfig(ops={ID_EXPORTS: _config_of(tmdb.daily_export())}),
+    )
+
+
+def _config_of(wishes: dict[str, object]) -> IdExportConfig:
+    unknown = sorted(wishes.keys() - IdExportConfig.model_fields)
+    problem = f"there is no {unknown[0][:80]!r}" if unknown else ""
+    try:
+        config = IdExportConfig.model_validate(wishes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if problem:
+        raise ConfigurationError(
+            f"TMDB_DAILY_EXPORT cannot be used: {problem}: write it as "
+            '{"kinds": ["movie"], "min_popularity": 1, "append": ["credits"]}'
+        )
+    return config

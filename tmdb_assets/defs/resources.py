@@ -3,11 +3,13 @@
 Read when a run or a tick asks, never at import: loading the code location needs no variable.
 """
 
+import json
 import os
 
 import dagster as dg
 from pydantic import Field
 
+from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
 
@@ -28,3 +30,21 @@ class TmdbResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ConfigurationError: a variable cannot be used.
         """
         return from_environment({**os.environ, **self.overrides})
+
+    def daily_export(self) -> dict[str, object]:
+        """Return what TMDB_DAILY_EXPORT wishes of the schedule; nothing if it is not set.
+
+        Raises:
+            ConfigurationError: it is no JSON object.
+        """
+        text = {**os.environ, **self.overrides}.get("TMDB_DAILY_EXPORT") or "{}"
+        try:
+            wishes = json.loads(text)
+        except (ValueError, RecursionError):
+            wishes = None
+        if not isinstance(wishes, dict):
+            raise ConfigurationError(
+                "TMDB_DAILY_EXPORT is no JSON object: write it as "
+                '{"kinds": ["movie"], "min_popularity": 1}, or unset it'
+            )
+        return wishes

@@ -11,7 +11,7 @@ from tmdb_assets.standin.smallthings import (
     JsonObject,
     collection_item,
     company_item,
-    network,
+    network_item,
     present_id,
 )
 
@@ -205,7 +205,7 @@ def tv(number: int, language: str = "") -> JsonObject:
         "in_production": dice.chance(20),
         "languages": [code for code, _, _ in dice.some(words.LANGUAGES, 2)],
         "last_air_date": dice.date(1990, 2026),
-        "networks": [network(present_id(dice, 3_000))],
+        "networks": [network_item(present_id(dice, 3_000))],
         "production_companies": _companies(dice),
         "production_countries": _countries(dice),
         "spoken_languages": _spoken(dice),
@@ -219,8 +219,10 @@ def tv(number: int, language: str = "") -> JsonObject:
 def person(number: int, language: str = "") -> JsonObject:
     """Return a person's details."""
     dice = Dice("person details", number)
+    item = person_item(number)
+    del item["original_name"]  # credits and lists have it, details do not
     return {
-        **person_item(number),
+        **item,
         "also_known_as": dice.some(words.ALIASES, dice.below(5)),
         "biography": _in_language(words.story(dice, dice.between(8, 22)), language),
         "birthday": dice.date(1900, 2005) if dice.chance(70) else None,

@@ -50,13 +50,22 @@ def _credits(dice: Dice) -> JsonObject:
     }
 
 
+def _over_episodes(member: JsonObject, name: str, what: str, dice: Dice) -> JsonObject:
+    """Return a member with what it does as a list, each with its number of episodes."""
+    credit = {"credit_id": member.pop("credit_id"), what: member.pop(what)}
+    count = dice.between(1, 60)
+    return {**member, name: [{**credit, "episode_count": count}], "total_episode_count": count}
+
+
 def _aggregate_credits(dice: Dice) -> JsonObject:
     cast = [_cast_member(dice, order) for order in range(dice.between(10, 24))]
     for member in cast:
-        role = {"character": member.pop("character"), "credit_id": member.pop("credit_id")}
-        member["roles"] = [{**role, "episode_count": dice.between(1, 60)}]
-        member["total_episode_count"] = dice.between(1, 60)
-    return {"cast": cast, "crew": [crew_member(dice) for _ in range(dice.between(4, 12))]}
+        del member["cast_id"]  # credits of a film have it
+    crew = [crew_member(dice) for _ in range(dice.between(4, 12))]
+    return {
+        "cast": [_over_episodes(member, "roles", "character", dice) for member in cast],
+        "crew": [_over_episodes(member, "jobs", "job", dice) for member in crew],
+    }
 
 
 def _works(items: tuple[str, ...], dice: Dice) -> JsonObject:
@@ -84,10 +93,18 @@ def _external_ids(prefix: str, dice: Dice) -> JsonObject:
     }
 
 
-def _translations(name: str, dice: Dice) -> JsonObject:
+def _texts(name: str, dice: Dice) -> JsonObject:
+    return {name: words.title(dice), "overview": words.story(dice, 1), "homepage": ""}
+
+
+def _texts_of_person(dice: Dice) -> JsonObject:
+    return {"biography": words.story(dice, 2), "name": words.name(dice), "primary": False}
+
+
+def _translations(texts: Part, dice: Dice) -> JsonObject:
     translations = [
         {
-            "data": {name: words.title(dice), "overview": words.story(dice, 1), "homepage": ""},
+            "data": texts(dice),
             "english_name": english,
             "iso_3166_1": code.upper(),
             "iso_639_1": code,
@@ -217,7 +234,7 @@ _MOVIE: dict[str, Part] = {
     "recommendations": partial(_similar, "movie"),
     "release_dates": _release_dates,
     "similar": partial(_similar, "movie"),
-    "translations": partial(_translations, "title"),
+    "translations": partial(_translations, partial(_texts, "title")),
 }
 _TV: dict[str, Part] = {
     **_COMMON,
@@ -231,7 +248,7 @@ _TV: dict[str, Part] = {
     "recommendations": partial(_similar, "tv"),
     "screened_theatrically": partial(_nothing, "results"),
     "similar": partial(_similar, "tv"),
-    "translations": partial(_translations, "name"),
+    "translations": partial(_translations, partial(_texts, "name")),
 }
 _PERSON: dict[str, Part] = {
     "changes": partial(_nothing, "changes"),
@@ -240,7 +257,7 @@ _PERSON: dict[str, Part] = {
     "images": partial(unspoken, "profiles"),
     "movie_credits": partial(_works, ("movie",)),
     "tagged_images": tagged_images,
-    "translations": partial(_translations, "name"),
+    "translations": partial(_translations, _texts_of_person),
     "tv_credits": partial(_works, ("tv",)),
 }
 _SEASON: dict[str, Part] = {
@@ -248,7 +265,7 @@ _SEASON: dict[str, Part] = {
     "aggregate_credits": _aggregate_credits,
     "external_ids": partial(_external_ids, "tt"),
     "images": partial(images, ("posters",)),
-    "translations": partial(_translations, "name"),
+    "translations": partial(_translations, partial(_texts, "name")),
 }
 _LOGOS = partial(unspoken, "logos")
 
@@ -260,7 +277,7 @@ PARTS: dict[str, dict[str, Part]] = {
     "episode": {**_SEASON, "images": partial(unspoken, "stills")},
     "collection": {
         "images": partial(images, ("backdrops", "posters")),
-        "translations": partial(_translations, "title"),
+        "translations": partial(_translations, partial(_texts, "title")),
     },
     "company": {"alternative_names": _alternative_names, "images": _LOGOS},
     "network": {"alternative_names": _alternative_names, "images": _LOGOS},

@@ -47,17 +47,25 @@ def company(number: int, language: str = "") -> JsonObject:
     }
 
 
-def network(number: int, language: str = "") -> JsonObject:
-    """Return a network's details; they are the same in every language."""
-    del language
+def network_item(number: int) -> JsonObject:
+    """Return a network as it stands in details of a series."""
     dice = Dice("network", number)
     return {
-        "headquarters": dice.pick(words.PLACES),
-        "homepage": f"https://stand-in.example/network/{number}",
         "id": number,
         "logo_path": dice.picture(),
         "name": f"Télé {dice.pick(words.NOUNS)}",
         "origin_country": dice.pick(words.COUNTRIES)[0],
+    }
+
+
+def network(number: int, language: str = "") -> JsonObject:
+    """Return a network's details; they are the same in every language."""
+    del language
+    dice = Dice("network details", number)
+    return {
+        **network_item(number),
+        "headquarters": dice.pick(words.PLACES),
+        "homepage": f"https://stand-in.example/network/{number}",
     }
 
 

@@ -22,7 +22,9 @@ def main() -> Iterator[tuple[str, str, str]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         tapped(latency_seconds=LATENCY_SECONDS, cap=None) as judge,
-        Project(Path(folder), judge[0].origin, TMDB_THREADS="160") as project,
+        Project(
+            Path(folder), judge[0].origin, TMDB_THREADS="160", TMDB_BATCH_SIZE="2000"
+        ) as project,
     ):
         path = project.folder / "films.txt"
         films = range(1, URLS // len(PARTS) + 1)

@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 LIST ?= tmdb_assets/standin/sample.txt
 
-WORKERS ?= 4
+WORKERS ?= 5
 
 .PHONY: help setup run test check ui bench audit clean
 

@@ -8,7 +8,7 @@ this process may be killed at any moment without harm.
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -146,13 +146,14 @@ def _download(
     """Have all batches downloaded that need it; return what made runs fail."""
     from tmdb_assets.cli.session import Session  # noqa: PLC0415 - Dagster takes a second to import
 
-    with Session(Path.cwd(), settings, name) as session, stoppable():
+    with Session(Path.cwd(), settings, name) as session, stoppable() as heed:
         if added is not None:
             session.report(added)
         progress: Progress = bar_or_lines(survey.look(), settings.requests_per_second, console)
         with progress:
             try:
                 for _ in session.work():
+                    heed()
                     progress.show(survey.look())
                     time.sleep(_LOOK_SECONDS)
             except KeyboardInterrupt:
@@ -164,17 +165,32 @@ def _download(
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Have SIGTERM act like Ctrl-C while the block lasts; in the main thread only."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Have SIGTERM act like Ctrl-C while the block lasts; in the main thread only.
+
+    Yields what raises KeyboardInterrupt if one of them came: while an object is being finalized,
+    Python ignores the exception.
+    """
+    came = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    def heed() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    # one that is ignored, as of a job in the background, stays so
+    both = (signal.SIGTERM, signal.SIGINT)
+    signals = [one for one in both if signal.getsignal(one) is not signal.SIG_IGN]
+    before = [signal.signal(one, interrupt) for one in signals]
     try:
-        yield
+        yield heed
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
 
 
 def _sum_up(

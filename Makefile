@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 LIST ?= tmdb_assets/standin/sample.txt
 
-WORKERS ?= 5
+WORKERS ?= 4
 
 .PHONY: help setup run test check ui bench audit clean
 

@@ -1,19 +1,18 @@
 """How old a list is: what receipts say is believed, what they do not say is read from outcomes."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.made_outcome import made_outcome
 from tests.store.helpers import frozen, lines, tree
 from tmdb_assets import batches, outcomes
 from tmdb_assets.ages import (
     DAY_SECONDS,
     KEPT_AT_MOST_SECONDS,
     WARNED_AFTER_SECONDS,
-    last_outcomes,
     older_than,
     oldest_body,
 )
@@ -29,21 +28,7 @@ BODY = b'{"id":1}'
 
 
 def outcome_of(one: Target, kind: OutcomeKind, as_of: float) -> Outcome:
-    body = BODY if kind is FETCHED else b""
-    return Outcome(
-        url=one.url,
-        name=one.name,
-        outcome=kind,
-        status=200,
-        reason="",
-        attempts=1,
-        bytes=len(body),
-        sha256=hashlib.sha256(body).hexdigest() if body else "",
-        etag="",
-        sent_at=(as_of,) if as_of else (),
-        seconds=0.1,
-        as_of=as_of,
-    )
+    return made_outcome(one, kind, BODY if kind is FETCHED else b"", as_of)
 
 
 def fetch(
@@ -92,7 +77,7 @@ def test_a_list_that_was_never_downloaded_has_no_age(data_dir: Path) -> None:
 
     assert told(data_dir, day(1000)) == {}
     assert oldest_body(data_dir, "films") is None
-    assert last_outcomes(data_dir, "films-0001") == {}
+    assert outcomes.last_outcomes(batch_folder(data_dir, "films-0001")) == {}
     assert tree(data_dir) == before
 
 
@@ -145,7 +130,7 @@ def test_the_last_outcome_is_the_one_that_has_an_age(data_dir: Path) -> None:
 
     assert told(data_dir, day(40)) == {}
     assert oldest_body(data_dir, "films") == day(50)
-    assert last_outcomes(data_dir, "films-0001")[one.url].as_of == day(50)
+    assert outcomes.last_outcomes(batch_folder(data_dir, "films-0001"))[one.url].as_of == day(50)
 
 
 def test_a_receipt_spares_the_look_at_outcomes(data_dir: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fake_pacer import FakePacer
+from tests.made_outcome import made_outcome
 from tmdb_assets.backlog import Task
 from tmdb_assets.combine import requests_for
 from tmdb_assets.errors import CredentialError, DownloadStoppedError
@@ -65,21 +66,7 @@ def digest(body: bytes) -> str:
 
 def stored(one: Target, body: bytes, etag: str = 'W/"old"', combined_with: str = "") -> Outcome:
     """Return the outcome of a body that was fetched long ago."""
-    return Outcome(
-        url=one.url,
-        name=one.name,
-        outcome=FETCHED,
-        status=200,
-        reason="",
-        attempts=1,
-        bytes=len(body),
-        sha256=digest(body),
-        etag=etag,
-        sent_at=(0.5,),
-        seconds=0.1,
-        as_of=0.5,
-        combined_with=combined_with,
-    )
+    return made_outcome(one, FETCHED, body, 0.5, etag=etag, combined_with=combined_with)
 
 
 # --- one task -----------------------------------------------------------------------------------

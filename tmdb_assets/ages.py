@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tmdb_assets import batches, outcomes, receipt
-from tmdb_assets.files import storing
 from tmdb_assets.model import Outcome
 from tmdb_assets.receipt import batch_folder
 
@@ -45,19 +44,6 @@ class Aged:
         return sum(one.bytes for one in self.older)
 
 
-def last_outcomes(data_dir: Path, batch: str) -> dict[str, Outcome]:
-    """Return the outcome that counts of every URL of a batch that has one, by URL.
-
-    Raises:
-        BatchError: they are of a newer format.
-        StoreError: they cannot be read.
-    """
-    folder = batch_folder(data_dir, batch)
-    with storing(folder):
-        reader = outcomes.OutcomeReader(folder / outcomes.FILE_NAME)
-        return {outcome.url: outcome for outcome in reader.new()}
-
-
 def older_than(data_dir: Path, name: str, moment: float) -> Iterator[Aged]:
     """Yield the batches of a list that have an outcome as of before a moment, POSIX seconds.
 
@@ -70,7 +56,7 @@ def older_than(data_dir: Path, name: str, moment: float) -> Iterator[Aged]:
         oldest = receipt.oldest(found) if found is not None else None
         if oldest is not None and oldest >= moment:
             continue
-        last = last_outcomes(data_dir, batch.name).values()
+        last = outcomes.last_outcomes(batch_folder(data_dir, batch.name)).values()
         if older := tuple(one for one in last if 0 < one.as_of < moment):
             yield Aged(batch.name, older)
 
@@ -87,7 +73,7 @@ def oldest_body(data_dir: Path, name: str) -> float | None:
         found = receipt.read(batch_folder(data_dir, batch.name))
         moment = receipt.oldest(found, "oldest_body_as_of") if found is not None else None
         if moment is None and (found is None or found.get("oldest_body_as_of", "") is not None):
-            last = last_outcomes(data_dir, batch.name).values()
+            last = outcomes.last_outcomes(batch_folder(data_dir, batch.name)).values()
             moment = min((one.as_of for one in last if one.has_body), default=None)
         if moment is not None:
             moments.append(moment)

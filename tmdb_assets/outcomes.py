@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tmdb_assets.errors import BatchError
-from tmdb_assets.files import read_file, reading, write_whole
+from tmdb_assets.files import read_file, reading, storing, write_whole
 from tmdb_assets.model import OUTCOME_FORMAT, Outcome, OutcomeKind
 
 FILE_NAME = "outcomes.jsonl"
@@ -111,6 +111,17 @@ class OutcomeReader:
                     yield decode(line)
                 except ValueError:
                     self.unreadable += 1
+
+
+def last_outcomes(folder: Path) -> dict[str, Outcome]:
+    """Return the outcome that counts of every URL in the folder of a batch, by URL.
+
+    Raises:
+        BatchError: they are of a newer format.
+        StoreError: they cannot be read.
+    """
+    with storing(folder):
+        return {outcome.url: outcome for outcome in OutcomeReader(folder / FILE_NAME).new()}
 
 
 def drop_useless(path: Path, urls: Container[str]) -> None:

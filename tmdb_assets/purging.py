@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tmdb_assets import batches, history, outcomes, receipt
-from tmdb_assets.ages import Aged, last_outcomes, older_than
+from tmdb_assets.ages import Aged, older_than
 from tmdb_assets.batch_lock import BatchLock
 from tmdb_assets.errors import BatchBusyError
 from tmdb_assets.files import clear_away, read_file, storing, sync_folder, write_whole
@@ -75,9 +75,9 @@ def _purge_batch(data_dir: Path, batch: str, before: float, now: float) -> Purge
     old_history = tuple(history.older_than(data_dir, batch, before))
     for path in old_history:
         clear_away(path)
-    last = last_outcomes(data_dir, batch)
-    old = [one for one in last.values() if one.has_body and one.as_of < before]
     folder = batch_folder(data_dir, batch)
+    last = outcomes.last_outcomes(folder)
+    old = [one for one in last.values() if one.has_body and one.as_of < before]
     has_leftovers = any(
         (folder / f"{one.name}.json").exists()
         for one in last.values()
@@ -96,7 +96,7 @@ def _purge_batch(data_dir: Path, batch: str, before: float, now: float) -> Purge
 def _purge_bodies(data_dir: Path, batch: str, before: float, now: float) -> None:
     """Say first that the bodies are gone, then remove them: so none is asked for again."""
     folder = batch_folder(data_dir, batch)
-    last = last_outcomes(data_dir, batch)
+    last = outcomes.last_outcomes(folder)
     fresh = {
         one.url: _purged(one, now) for one in last.values() if one.has_body and one.as_of < before
     }

@@ -119,11 +119,8 @@ class Survey:
             StoreError: they cannot be read.
         """
         for folder in self._folders:
-            last: dict[str, Outcome] = {}
-            with storing(folder):
-                for outcome in outcomes.OutcomeReader(folder / outcomes.FILE_NAME).new():
-                    last[outcome.name] = outcome
-            yield from (one for one in last.values() if one.outcome is OutcomeKind.FAILED)
+            last = outcomes.last_outcomes(folder).values()
+            yield from (one for one in last if one.outcome is OutcomeKind.FAILED)
 
     def _new(self) -> Iterator[Outcome]:
         for folder, reader in zip(self._folders, self._readers, strict=True):

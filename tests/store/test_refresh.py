@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.made_outcome import made_outcome
 from tests.store.helpers import BATCH, lines, names, targets
 from tmdb_assets import outcomes
 from tmdb_assets.errors import BatchError, StoreError
@@ -37,20 +38,7 @@ def body_of(one: Target, edition: int = 1) -> bytes:
 def outcome_of(
     one: Target, kind: OutcomeKind = FETCHED, body: bytes = b"", as_of: float = LONG_AGO
 ) -> Outcome:
-    return Outcome(
-        url=one.url,
-        name=one.name,
-        outcome=kind,
-        status=200,
-        reason="",
-        attempts=1,
-        bytes=len(body),
-        sha256=hashlib.sha256(body).hexdigest() if body else "",
-        etag='W/"1"' if body else "",
-        sent_at=(as_of,),
-        seconds=0.1,
-        as_of=as_of,
-    )
+    return made_outcome(one, kind, body, as_of, etag='W/"1"' if body else "")
 
 
 def record(

@@ -36,9 +36,6 @@ def _short(kind: str) -> str:
 
 def of_tables(report: "TablesReport", preview: Sequence[Mapping[str, str]]) -> Metadata:
     """Return what the tables of a batch hold; numbers have the same names for every batch."""
-    answers = sum(rows for table, rows in report.rows.items() if table != "outcomes")
-    found: Metadata = {"dagster/row_count": metadata.number(answers)}
-    found |= {f"{table}_rows": metadata.number(rows) for table, rows in report.rows.items()}
     numbers = {
         "odd_values": report.odd,
         "moved_to_responses": report.moved,
@@ -48,13 +45,21 @@ def of_tables(report: "TablesReport", preview: Sequence[Mapping[str, str]]) -> M
         "json_bytes": report.json_bytes,
         "seconds": round(report.seconds, 2),
     }
-    found |= {name: metadata.number(value) for name, value in numbers.items()}
+    found = _counts(report.rows, numbers)
     found["folder"] = dg.MetadataValue.path(report.folder.absolute())
     if preview:
         found["preview"] = metadata.table(preview)
     if report.odd_examples:
         found["odd_examples"] = odd(report)
     return found
+
+
+def _counts(rows_by_table: Mapping[str, int], numbers: Mapping[str, float]) -> Metadata:
+    """Return rows of all tables together and one by one, and then these numbers."""
+    answers = sum(rows for table, rows in rows_by_table.items() if table != "outcomes")
+    by_table = {f"{table}_rows": rows for table, rows in rows_by_table.items()}
+    every = {"dagster/row_count": answers, **by_table, **numbers}
+    return {name: metadata.number(value) for name, value in every.items()}
 
 
 def odd(report: "TablesReport") -> dg.TableMetadataValue:
@@ -67,9 +72,6 @@ def odd(report: "TablesReport") -> dg.TableMetadataValue:
 
 def of_catalog(report: "CatalogReport") -> Metadata:
     """Return what the catalogue shows, and where its columns come from."""
-    answers = sum(rows for view, rows in report.rows.items() if view != "outcomes")
-    found: Metadata = {"dagster/row_count": metadata.number(answers)}
-    found |= {f"{view}_rows": metadata.number(rows) for view, rows in report.rows.items()}
     numbers = {
         "batches": report.batches,
         "superseded_rows": report.superseded,
@@ -77,7 +79,7 @@ def of_catalog(report: "CatalogReport") -> Metadata:
         "bytes": report.bytes,
         "seconds": round(report.seconds, 2),
     }
-    found |= {name: metadata.number(value) for name, value in numbers.items()}
+    found = _counts(report.rows, numbers)
     found["path"] = dg.MetadataValue.path(report.path.absolute())
     found["dagster/column_lineage"] = dg.MetadataValue.column_lineage(_lineage())
     return found

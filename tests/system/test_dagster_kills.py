@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 @pytest.fixture
 def place(tmp_path: Path, limiter: Path) -> Iterator[Place]:
-    # so slow that runs last a while: 32 threads get no more than 21 answers a second
-    with dagster_dev_in(tmp_path, limiter, {"latency_seconds": 1.5, "cap": 50}) as place:
+    # so slow that a batch lasts twenty seconds and is under way at a kill, on a busy machine too
+    with dagster_dev_in(tmp_path, limiter, {"latency_seconds": 5.0, "cap": 50}) as place:
         yield place
 
 
@@ -49,6 +49,7 @@ def test_dead_runs_are_noticed_and_retried_after_kills_of_everything_of_a_worker
         (by_hand,) = [run["runId"] for run in dev.runs()[keys[2]]]
         victims = {**dict.fromkeys(orphans, since), by_hand: by_hand_at}
         victims |= kill_worker(place, dev, witness, keys[3])
+        place.stand_in.change({"latency_seconds": 0.3})
         noticed = notice(dev, victims)
         again = dev.materialize(keys[2])
         wait_until(lambda: dev.have_succeeded(keys), 90, "all succeeded", 0.5)
@@ -113,7 +114,11 @@ def notice(dev: DagsterDev, runs: dict[str, float]) -> dict[str, float]:
 
     def all_are() -> bool:
         for run, since in runs.items():
-            if run not in noticed and dev.status(run) == "FAILURE":
+            if run in noticed:
+                continue
+            status = dev.status(run)
+            assert status not in {"SUCCESS", "CANCELED"}, f"run {run} had ended before the kill"
+            if status == "FAILURE":
                 noticed[run] = round(time.monotonic() - since, 1)
         return len(noticed) == len(runs)
 

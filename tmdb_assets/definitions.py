@@ -15,7 +15,7 @@ from tmdb_assets.defs.jobs import tmdb_download
 from tmdb_assets.defs.lists import url_lists, with_code_link
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.defs.schedules import unfinished_batches
-from tmdb_assets.defs.sensors import dead_runs, new_url_lists
+from tmdb_assets.defs.sensors import dead_runs, new_url_lists, old_content
 from tmdb_assets.defs.tables import tmdb_catalog, tmdb_tables
 
 with warnings.catch_warnings():
@@ -29,7 +29,7 @@ defs = dg.Definitions(
     assets=assets,
     asset_checks=[every_url_has_one_outcome, files_are_as_fetched, every_line_was_taken],
     jobs=[tmdb_download, tmdb_id_export],
-    sensors=[new_url_lists, dead_runs],
+    sensors=[new_url_lists, dead_runs, old_content],
     schedules=[unfinished_batches, daily_export],
     resources={"tmdb": TmdbResource()},
     # one process per run; reaches the implicit job of the UI and of backfills too

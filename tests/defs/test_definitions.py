@@ -27,7 +27,11 @@ def test_this_and_nothing_else_is_published() -> None:
         "tmdb_tables",
         "tmdb_catalog",
     }
-    assert [sensor.name for sensor in repository.sensor_defs] == ["dead_runs", "new_url_lists"]
+    assert [sensor.name for sensor in repository.sensor_defs] == [
+        "dead_runs",
+        "new_url_lists",
+        "old_content",
+    ]
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         DOWNLOAD_JOB,
         EXPORT_JOB,

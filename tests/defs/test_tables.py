@@ -10,9 +10,11 @@ import pytest
 
 from tests.defs.execution import evaluations, failure_of, values
 from tests.defs.project import Project
+from tests.defs.ticker import words
 from tmdb_assets.defs import table_checks
 from tmdb_assets.defs.assets import tmdb_responses
 from tmdb_assets.defs.partitions import CATALOG, TABLES
+from tmdb_assets.defs.sensors import old_content
 from tmdb_assets.defs.table_checks import NO_DUPLICATES, NOT_OLD, ROW_PER_BODY, TYPES_HOLD
 from tmdb_assets.defs.tables import tmdb_catalog, tmdb_tables
 from tmdb_assets.model import OutcomeKind
@@ -199,3 +201,37 @@ def test_purged_content_is_not_old(project: Project, tmp_path: Path) -> None:
 
     assert table_checks.of_ages(project.data_dir, 1e12).passed
     assert table_checks.of_ages(tmp_path / "nothing", 1e12).passed
+
+
+def test_old_content_is_warned_of_once_a_day_without_any_run(project: Project) -> None:
+    (key,) = project.add(5).all_batches
+    run(project, key, tmdb_responses)
+    age_by_days(batch_folder(project.data_dir, key), 160)
+
+    first = tick(project, cursor=None)
+    again = tick(project, cursor=first.cursor)
+    next_day = tick(project, cursor="2026-01-31")
+
+    (event,) = first.asset_events
+    assert isinstance(event, dg.AssetCheckEvaluation)
+    assert (event.asset_key, event.check_name) == (dg.AssetKey(CATALOG), NOT_OLD)
+    assert (event.passed, event.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "of 160.0 days ago" in words(first)
+    assert not again.asset_events
+    assert len(next_day.asset_events) == 1
+
+
+def tick(project: Project, cursor: str | None) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=project.instance, cursor=cursor)
+    result = old_content(context, tmdb=project.tmdb)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def age_by_days(folder: Path, days: float) -> None:
+    lines = [
+        encode(replace(one, as_of=one.as_of - days * DAY))
+        for one in OutcomeReader(folder / FILE_NAME).new()
+    ]
+    (folder / FILE_NAME).write_bytes(b"".join(lines))
+    (folder / "receipt.json").unlink()

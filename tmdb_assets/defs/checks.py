@@ -179,10 +179,16 @@ def lines_taken(settings: Settings) -> dg.AssetCheckResult:
 
 def lines_evaluation(settings: Settings) -> dg.AssetCheckEvaluation:
     """Return the result of `every_line_was_taken` as an event outside of a run."""
-    result = lines_taken(settings)
+    return evaluation(url_lists.key, EVERY_LINE, lines_taken(settings))
+
+
+def evaluation(
+    asset: dg.AssetKey, check: str, result: dg.AssetCheckResult
+) -> dg.AssetCheckEvaluation:
+    """Return the result of a check as an event outside of a run."""
     return dg.AssetCheckEvaluation(
-        asset_key=url_lists.key,
-        check_name=EVERY_LINE,
+        asset_key=asset,
+        check_name=check,
         passed=result.passed,
         severity=result.severity,
         metadata=result.metadata,

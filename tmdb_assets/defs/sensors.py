@@ -1,24 +1,26 @@
 """Dagster sensors: what is watched.
 
 `new_url_lists` turns dropped files into runs; `dead_runs` tells Dagster of runs whose process is
-gone.
+gone; `old_content` says what may not be kept much longer.
 """
 
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from tmdb_assets import batches
-from tmdb_assets.defs.checks import lines_evaluation
+from tmdb_assets.defs.checks import evaluation, lines_evaluation
 from tmdb_assets.defs.jobs import tmdb_download
 from tmdb_assets.defs.lists import list_event
-from tmdb_assets.defs.partitions import batches_partitions
+from tmdb_assets.defs.partitions import CATALOG, batches_partitions
 from tmdb_assets.defs.reaper import reap
 from tmdb_assets.defs.requests import Turn, of_folder, unregistered
 from tmdb_assets.defs.resources import TmdbResource
+from tmdb_assets.defs.table_checks import NOT_OLD, of_ages
 from tmdb_assets.errors import TmdbAssetsError, UrlListError
 from tmdb_assets.list_name import is_name
 from tmdb_assets.model import Settings
@@ -86,6 +88,27 @@ def dead_runs(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.Sen
     suspects = reap(context.instance, tmdb.settings().data_dir, suspects)
     words = f"{len(suspects)} runs look dead" if suspects else "no dead runs"
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(suspects))
+
+
+@dg.sensor(
+    minimum_interval_seconds=3600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Looks once a day how old what is kept is, whether anything is downloaded or not. The "
+        "check content_is_not_old of tmdb_catalog says what it found. Starts nothing."
+    ),
+)
+def old_content(context: dg.SensorEvaluationContext, tmdb: TmdbResource) -> dg.SensorResult:
+    """Evaluate the age of all content, once a day of UTC."""
+    today = datetime.now(UTC).date().isoformat()
+    if context.cursor == today:
+        return dg.SensorResult(skip_reason="looked today already", cursor=today)
+    found = of_ages(tmdb.settings().data_dir, time.time())
+    return dg.SensorResult(
+        skip_reason=f"the oldest is of {found.metadata['oldest_days'].value} days ago",
+        cursor=today,
+        asset_events=[evaluation(dg.AssetKey(CATALOG), NOT_OLD, found)],
+    )
 
 
 @dataclass

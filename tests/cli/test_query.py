@@ -220,7 +220,7 @@ def test_it_ends_without_a_word_when_nobody_reads_on(data_dir: Path, option: str
 def test_a_query_that_takes_for_ever_ends_with_ctrl_c(data_dir: Path) -> None:
     endless = "SELECT count(*) FROM range(100000000000) WHERE hash(range) % 3 = 1"
     with started(data_dir, f"SELECT 1 UNION ALL ({endless})", "--csv") as process:
-        # it listens once DuckDB is there: before that Python ends, too, but with a traceback
+        # before the command comes to it Python ends, too, but with a traceback
         maps = Path(f"/proc/{process.pid}/maps")
         while "_duckdb" not in maps.read_text():
             assert process.poll() is None

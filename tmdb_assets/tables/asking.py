@@ -11,11 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
-
 from tmdb_assets.errors import QueryError
 from tmdb_assets.files import remove, sync_file, temporary_in
 from tmdb_assets.tables.catalog import current_catalog
+from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted
 
 _MEMORY = "1GB"

@@ -17,8 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import duckdb
-
 from tmdb_assets.files import (
     TEMPORARY_PREFIX,
     exclusive,
@@ -31,6 +29,7 @@ from tmdb_assets.files import (
     within,
 )
 from tmdb_assets.tables import record
+from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted, stored
 from tmdb_assets.tables.schema import DESCRIPTIONS, NEWEST, SCHEMA_VERSION, TABLES
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
-
+from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted
 from tmdb_assets.tables.schema import TABLES, TYPED
 
@@ -30,7 +29,7 @@ class Seen:
     examples: tuple[Duplicate, ...]
 
 
-def look(connection: DuckDBPyConnection, folder: Path, tables: Iterable[str]) -> Seen:
+def look(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Iterable[str]) -> Seen:
     """Count what is in these tables of a folder; `connection` is as `parquet.connected` opens it.
 
     Raises:

@@ -12,8 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
-
 from tmdb_assets import batches
 from tmdb_assets.batch_lock import BatchLock
 from tmdb_assets.files import (
@@ -30,6 +28,7 @@ from tmdb_assets.model import Outcome, Target
 from tmdb_assets.outcomes import FILE_NAME, OutcomeReader
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.tables import record
+from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.lines import Context, body_line, outcome_line, table_of
 from tmdb_assets.tables.looking import Duplicate, look
 from tmdb_assets.tables.parquet import LIBRARY, Spool, connected
@@ -200,7 +199,9 @@ class _Work:
     odd: int = 0
     examples: list[OddValue] = field(default_factory=list)
 
-    def do(self, connection: DuckDBPyConnection, last: Sequence[Outcome], made_of: str) -> Record:
+    def do(
+        self, connection: duckdb.DuckDBPyConnection, last: Sequence[Outcome], made_of: str
+    ) -> Record:
         _sweep(self.folder)
         with ExitStack() as stack:
             spools = {table: stack.enter_context(Spool(self.folder, table)) for table in TABLES}

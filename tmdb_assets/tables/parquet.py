@@ -14,10 +14,9 @@ from threading import Thread
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import duckdb
-
 from tmdb_assets.errors import StoreError
 from tmdb_assets.files import open_file, remove, storing, sync_file, temporary_in
+from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.schema import TABLES
 
 LIBRARY = f"duckdb {duckdb.__version__}"

@@ -40,9 +40,10 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
 
-# What measures rates has the machine to itself, after all the rest.
+# A module stays in one process, which starts its servers once. What measures rates has the machine
+# to itself, after all the rest.
 test: check
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not alone" \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not alone" \
 	  --cov --cov-report= --cov-fail-under=0
 	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term
 

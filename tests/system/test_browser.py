@@ -18,9 +18,6 @@ from tests.system.project import Project, wait_until
 from tmdb_assets.pictures import WIDTH
 from tmdb_assets.standin.process import StandInProcess
 
-# one process does all of it, and starts its servers once
-pytestmark = pytest.mark.xdist_group("browser")
-
 ASSET = "/assets/tmdb_responses"
 CHECKS = ("cap_was_held", "every_url_has_one_outcome", "files_are_as_fetched", "no_url_failed")
 FAILS_FOR_EVER = "/3/movie/7"

@@ -15,9 +15,6 @@ from tmdb_assets.inspection import inspect
 from tmdb_assets.receipt import batch_folder, needs_download
 from tmdb_assets.settings import from_environment
 
-# one process does all of it, and starts its servers once
-pytestmark = pytest.mark.xdist_group("refused_key")
-
 BATCH = "movies-stand-in-0001"
 URLS, GOOD = 2000, 999
 THREADS, LATENCY_SECONDS = 160, 0.3

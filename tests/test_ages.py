@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.made_outcome import made_outcome
-from tests.store.helpers import frozen, lines, tree
+from tests.store.stored_batches import frozen, lines, tree
 from tmdb_assets import batches, outcomes
 from tmdb_assets.ages import (
     DAY_SECONDS,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import held, in_time
+from tests.store.stored_batches import held, in_time
 from tmdb_assets.batch_lock import BatchLock, holder_pid, this_host
 from tmdb_assets.errors import BatchBusyError, StoreError
 

@@ -1,3 +1,5 @@
+"""Adding a list freezes its URLs into even batches, once; adding it again freezes what is new."""
+
 import gzip
 import hashlib
 import json
@@ -7,33 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmdb_assets.batches import (
-    add,
-    batch_file,
-    list_names,
-    load,
-    origins_of,
-    plan,
-    read_list,
-)
-from tmdb_assets.combine import requests_for
+from tests.movie_lists import TMDB, loaded, record, small_batches, written
+from tmdb_assets.batches import add, batch_file, list_names, load, origins_of, plan, read_list
 from tmdb_assets.errors import BatchError, StoreError, UrlListError
 from tmdb_assets.model import Settings
-from tmdb_assets.plans import Added, split_sizes
-from tmdb_assets.settings import from_environment
+from tmdb_assets.plans import split_sizes
 
-TMDB = "https://api.themoviedb.org"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return from_environment({"TMDB_DATA_DIR": str(tmp_path / "data"), "TMDB_BATCH_SIZE": "100"})
-
-
-def written(folder: Path, *numbers: int, name: str = "movies.txt") -> Path:
-    path = folder / name
-    path.write_text("".join(f"/movie/{number}\n" for number in numbers))
-    return path
+settings = pytest.fixture(small_batches)
 
 
 def state(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -45,18 +27,6 @@ def state(folder: Path) -> dict[str, tuple[bytes, int]]:
         )
         for path in folder.rglob("*")
     }
-
-
-def loaded(settings: Settings, added: Added) -> list[int]:
-    return [
-        int(target.url.removeprefix(f"{TMDB}/3/movie/"))
-        for batch in added.all_batches
-        for target in load(settings.data_dir, batch)
-    ]
-
-
-def record(settings: Settings, name: str = "movies") -> Path:
-    return settings.data_dir / "batches" / name / "list.json"
 
 
 @given(st.integers(0, 10**6), st.integers(100, 20_000))
@@ -279,155 +249,3 @@ def test_no_file_of_a_batch_lies_behind_a_link_that_leads_out(
 
     with pytest.raises(StoreError, match=r"leads out of '.*/data': remove the symbolic link there"):
         batch_file(settings.data_dir, "films-0001")
-
-
-# --- together -----------------------------------------------------------------------------------
-
-RESOURCES = ("", "/credits", "/images", "/keywords")
-
-
-def scattered(folder: Path, *numbers: int, resources: tuple[str, ...] = RESOURCES) -> Path:
-    """Write a list in which what goes together stands as far apart as possible."""
-    path = folder / "movies.txt"
-    path.write_text("".join(f"/movie/{number}{name}\n" for name in resources for number in numbers))
-    return path
-
-
-def urls_of(settings: Settings, added: Added) -> list[list[str]]:
-    """Return the paths of each batch."""
-    return [
-        [one.url.removeprefix(f"{TMDB}/3") for one in load(settings.data_dir, batch)]
-        for batch in added.all_batches
-    ]
-
-
-def test_urls_that_go_together_come_together_however_far_apart_they_stand(
-    tmp_path: Path, settings: Settings
-) -> None:
-    path = scattered(tmp_path, *range(90))
-
-    added = add(path, settings, combine=True)
-
-    batches = urls_of(settings, added)
-    assert [url for batch in batches for url in batch] == [
-        f"/movie/{number}{name}" for number in range(90) for name in RESOURCES
-    ]
-    assert added.plan.batch_sizes == tuple(map(len, batches)) == (90, 90, 90, 90)
-    assert (added.plan.new, added.plan.requests, added.plan.combine) == (360, 90, True)
-    assert json.loads(record(settings).read_text())["combine"] is True
-
-
-def test_without_being_told_so_the_order_of_the_list_stays(
-    tmp_path: Path, settings: Settings
-) -> None:
-    added = add(scattered(tmp_path, *range(30)), settings)
-
-    assert [url for batch in urls_of(settings, added) for url in batch] == [
-        f"/movie/{number}{name}" for name in RESOURCES for number in range(30)
-    ]
-    assert (added.plan.new, added.plan.requests, added.plan.combine) == (120, 120, False)
-
-
-@pytest.mark.parametrize("combine", [True, False])
-def test_a_plan_promises_the_requests_that_adding_then_finds(
-    tmp_path: Path, settings: Settings, *, combine: bool
-) -> None:
-    path = scattered(tmp_path, *range(70))
-
-    planned = plan(path, settings, combine=combine)
-    is_untouched = not settings.data_dir.exists()
-    added = add(path, settings, combine=combine)
-
-    assert is_untouched
-    assert planned == added.plan
-    assert planned.requests == (70 if combine else 280)
-
-
-def test_a_list_that_combines_does_so_for_good(tmp_path: Path, settings: Settings) -> None:
-    first = add(scattered(tmp_path, *range(10)), settings, combine=True)
-
-    again = add(scattered(tmp_path, *range(10)), settings)
-    grown = add(scattered(tmp_path, *range(5, 20)), settings)
-
-    assert again.plan.combine
-    assert again.new_batches == ()
-    assert (grown.plan.new, grown.plan.requests, grown.plan.combine) == (40, 10, True)
-    assert urls_of(settings, grown)[: len(first.all_batches)] == urls_of(settings, first)
-    assert urls_of(settings, grown)[-1] == [
-        f"/movie/{number}{name}" for number in range(10, 20) for name in RESOURCES
-    ]
-
-
-def test_combining_can_be_turned_on_later_and_changes_nothing_that_is_frozen(
-    tmp_path: Path, settings: Settings
-) -> None:
-    path = scattered(tmp_path, *range(10))
-    before = add(path, settings)
-    old = json.loads(record(settings).read_text())
-
-    planned = plan(path, settings, combine=True)
-    not_yet = read_list(settings.data_dir, "movies").combine
-    after = add(path, settings, combine=True)
-
-    assert (planned.combine, planned.new, planned.requests) == (True, 0, 0)
-    assert not not_yet
-    assert read_list(settings.data_dir, "movies").combine
-    assert urls_of(settings, after) == urls_of(settings, before)
-    assert json.loads(record(settings).read_text()) == {**old, "combine": True}
-
-
-def test_combining_a_list_without_a_good_line_makes_no_list(
-    tmp_path: Path, settings: Settings
-) -> None:
-    path = tmp_path / "movies.txt"
-    path.write_text("# nothing yet\n")
-
-    with pytest.raises(UrlListError, match="holds no URL"):
-        add(path, settings, combine=True)
-
-    assert not record(settings).parent.exists()
-
-
-def test_a_group_that_two_batches_share_costs_a_request_more_and_no_other_does(
-    tmp_path: Path, settings: Settings
-) -> None:
-    added = add(scattered(tmp_path, *range(70), resources=RESOURCES[:3]), settings, combine=True)
-
-    requests = [
-        requests_for(load(settings.data_dir, batch), {}, combined=True)
-        for batch in added.all_batches
-    ]
-
-    assert added.plan.batch_sizes == (70, 70, 70)
-    assert added.plan.requests == 70
-    assert [len(some) for some in requests] == [24, 24, 24]
-
-
-def test_a_list_from_before_combining_is_read(tmp_path: Path, settings: Settings) -> None:
-    add(written(tmp_path, 1, 2), settings)
-    old = json.loads(record(settings).read_text())
-    del old["combine"]
-    record(settings).write_text(json.dumps({**old, "format": 1}))
-
-    assert read_list(settings.data_dir, "movies").combine is False
-    assert add(written(tmp_path, 1, 2), settings).new_batches == ()
-    assert add(written(tmp_path, 1, 2, 3), settings).new_batches == ("movies-0002",)
-
-
-def test_what_a_killed_add_leaves_of_a_list_that_combines_counts_for_nothing(
-    tmp_path: Path, settings: Settings
-) -> None:
-    path = scattered(tmp_path, *range(60))
-    add(scattered(tmp_path, *range(20)), settings, combine=True)
-    old = record(settings).read_bytes()
-    add(scattered(tmp_path, *range(60)), settings)
-    record(settings).write_bytes(old)
-    (record(settings).parent / ".tmp-1-dead").write_bytes(b"https://api")
-
-    frozen = read_list(settings.data_dir, "movies")
-    again = add(path, settings)
-
-    assert frozen.urls == 80
-    assert (again.plan.new, again.plan.requests) == (160, 40)
-    assert len({url for batch in urls_of(settings, again) for url in batch}) == 240
-    assert not list(record(settings).parent.glob(".tmp-*"))

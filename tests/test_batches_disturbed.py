@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.movie_lists import loaded, record, small_batches, written
 from tmdb_assets.batches import (
-    Added,
     add,
     list_names,
     load,
@@ -18,32 +18,8 @@ from tmdb_assets.batches import (
 )
 from tmdb_assets.errors import BatchBusyError, StoreError, UrlListError
 from tmdb_assets.model import Settings
-from tmdb_assets.settings import from_environment
 
-TMDB = "https://api.themoviedb.org"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return from_environment({"TMDB_DATA_DIR": str(tmp_path / "data"), "TMDB_BATCH_SIZE": "100"})
-
-
-def written(folder: Path, *numbers: int, name: str = "movies.txt") -> Path:
-    path = folder / name
-    path.write_text("".join(f"/movie/{number}\n" for number in numbers))
-    return path
-
-
-def loaded(settings: Settings, added: Added) -> list[int]:
-    return [
-        int(target.url.removeprefix(f"{TMDB}/3/movie/"))
-        for batch in added.all_batches
-        for target in load(settings.data_dir, batch)
-    ]
-
-
-def record(settings: Settings, name: str = "movies") -> Path:
-    return settings.data_dir / "batches" / name / "list.json"
+settings = pytest.fixture(small_batches)
 
 
 def test_a_crash_before_the_record_leaves_nothing_that_counts(

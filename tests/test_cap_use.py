@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.made_outcome import made_outcome
 from tmdb_assets.cap_use import CapUse, fullest_second, look_back
 from tmdb_assets.errors import StoreError
-from tmdb_assets.model import Outcome, OutcomeKind
+from tmdb_assets.model import OutcomeKind, Target
 from tmdb_assets.outcomes import encode
 
 T = 1_600_000_000.0
@@ -22,21 +23,8 @@ OWN, OTHER = "films-0001", "shows-0007"
 
 
 def line(*moments: float) -> bytes:
-    return encode(
-        Outcome(
-            url="https://api.themoviedb.org/3/movie/1",
-            name="movie-1",
-            outcome=OutcomeKind.FETCHED,
-            status=200,
-            reason="",
-            attempts=len(moments),
-            bytes=7,
-            sha256="",
-            etag="",
-            sent_at=moments,
-            seconds=0.5,
-        )
-    )
+    one = Target("https://api.themoviedb.org/3/movie/1", "movie-1")
+    return encode(made_outcome(one, OutcomeKind.FETCHED, sent_at=moments))
 
 
 def sent(data_dir: Path, batch: str, *moments: float) -> Path:

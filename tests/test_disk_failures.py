@@ -8,7 +8,7 @@ import pytest
 
 from tests.store.disks import deep, fill, mounted, remount
 from tests.store.films import FILMS, THREADS, URLS, assert_resumes, disturbed, films, quick
-from tests.store.helpers import ABSENT, BATCH, fetch, frozen, lines, names, record, targets
+from tests.store.stored_batches import ABSENT, BATCH, fetch, frozen, lines, names, record, targets
 from tmdb_assets import batches
 from tmdb_assets.download import download_batch
 from tmdb_assets.errors import StoreError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import fetch, frozen
+from tests.store.stored_batches import fetch, frozen
 from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.files import (
     TEMPORARY_PREFIX,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import fetch, frozen, in_time
+from tests.store.stored_batches import fetch, frozen, in_time
 from tmdb_assets.errors import StoreError
 from tmdb_assets.files import (
     exclusive,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import BATCH, names
+from tests.store.stored_batches import BATCH, names
 from tmdb_assets.errors import StoreError
 from tmdb_assets.history import keep, older_than
 from tmdb_assets.receipt import batch_folder

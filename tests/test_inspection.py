@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import (
+from tests.store.stored_batches import (
     ABSENT,
     BATCH,
     FAILED,

@@ -1,18 +1,29 @@
-"""What is too old goes, wherever it lies; that it is gone stays known, killed or not."""
+"""What is too old goes, wherever it lies, and that it is gone stays known."""
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import frozen, in_time, names
+from tests.purgeable import (
+    ABSENT,
+    BATCH,
+    BEFORE,
+    ENDS,
+    FETCHED,
+    NEW,
+    NOW,
+    OLD,
+    Films,
+    body_of,
+    outcome_of,
+    six_films,
+)
+from tests.store.stored_batches import frozen, names
 from tmdb_assets import batches, history
-from tmdb_assets.errors import BatchBusyError, BatchError, StoreError
+from tmdb_assets.errors import BatchBusyError
 from tmdb_assets.inspection import inspect
-from tmdb_assets.model import Outcome, OutcomeKind, Target
+from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.outcomes import decode, encode
 from tmdb_assets.purging import Purged, purge_list
 from tmdb_assets.receipt import counted, is_settled, needs_download, read
@@ -22,80 +33,9 @@ from tmdb_assets.survey import Survey
 from tmdb_assets.tables.making import make_tables
 from tmdb_assets.verification import verify_batch
 
-FETCHED, ABSENT, FAILED = OutcomeKind.FETCHED, OutcomeKind.ABSENT, OutcomeKind.FAILED
-PURGED = OutcomeKind.PURGED
-BATCH = "films-0001"
-OLD, BEFORE, NEW, NOW = 1_700_000_000.0, 1_750_000_000.0, 1_780_000_000.0, 1_800_000_000.0
+FAILED, PURGED = OutcomeKind.FAILED, OutcomeKind.PURGED
 
-
-def body_of(one: Target) -> bytes:
-    return json.dumps({"id": int(one.url.rpartition("/")[2]), "title": one.name}).encode()
-
-
-def outcome_of(one: Target, kind: OutcomeKind, as_of: float) -> Outcome:
-    body = body_of(one) if kind is FETCHED else b""
-    return Outcome(
-        url=one.url,
-        name=one.name,
-        outcome=kind,
-        status=200,
-        reason="" if kind is FETCHED else "HTTP 404",
-        attempts=2,
-        bytes=len(body),
-        sha256=sha256(body).hexdigest() if body else "",
-        etag='W/"1"',
-        sent_at=(as_of - 1, as_of),
-        seconds=0.1,
-        as_of=as_of,
-        combined_with="https://api.themoviedb.org/3/movie/1",
-    )
-
-
-ENDS = (
-    (FETCHED, OLD),
-    (FETCHED, NEW),
-    (ABSENT, OLD),
-    (FETCHED, OLD),
-    (ABSENT, NEW),
-    (FETCHED, NEW),
-)
-
-
-@dataclass(frozen=True)
-class Films:
-    """A list of one batch of six films: 0 and 3 are too old, 1 and 5 are not, 2 and 4 absent."""
-
-    data_dir: Path
-    folder: Path
-    targets: tuple[Target, ...]
-
-    def body(self, number: int) -> Path:
-        return self.folder / f"{self.targets[number].name}.json"
-
-    def there(self) -> list[int]:
-        return [number for number in range(6) if self.body(number).exists()]
-
-    def last(self) -> list[Outcome]:
-        found = inspect(self.folder, self.targets).last
-        return [found[one.url] for one in self.targets]
-
-    def kinds(self) -> list[OutcomeKind]:
-        return [one.outcome for one in self.last()]
-
-    def purge(self, before: float = BEFORE, now: float = NOW) -> list[Purged]:
-        return list(purge_list(self.data_dir, "films", before, now))
-
-
-@pytest.fixture
-def films(tmp_path: Path) -> Films:
-    data_dir = tmp_path / "data"
-    (batch,) = frozen(data_dir)
-    targets = batches.load(data_dir, batch)
-    with BatchStore(data_dir, batch, targets) as store:
-        for one, (kind, as_of) in zip(targets, ENDS, strict=True):
-            store.record(outcome_of(one, kind, as_of), body_of(one) if kind is FETCHED else None)
-        store.seal(1.5)
-        return Films(data_dir, store.folder, targets)
+films = pytest.fixture(six_films)
 
 
 def test_bodies_that_are_too_old_go_and_their_outcomes_say_so(films: Films) -> None:
@@ -244,6 +184,14 @@ def test_a_list_of_many_batches_is_gone_through_and_the_fresh_ones_are_left_alon
     assert len(list(data_dir.glob("responses/*/*/movie-*.json"))) == 1
 
 
+def test_what_is_purged_is_of_the_format_of_all_outcomes(films: Films) -> None:
+    films.purge()
+
+    lines = (films.folder / "outcomes.jsonl").read_bytes().splitlines(keepends=True)
+    assert [decode(line).outcome for line in lines[6:]] == [PURGED, PURGED]
+    assert len(lines) == 8
+
+
 # --- tables -------------------------------------------------------------------------------------
 
 
@@ -294,152 +242,3 @@ def test_a_batch_that_is_being_downloaded_keeps_its_bodies(films: Films) -> None
 
     assert films.there() == [0, 1, 3, 5]
     assert PURGED not in films.kinds()
-
-
-# --- killed on the way --------------------------------------------------------------------------
-
-
-def killed(films: Films, *, has_receipt: bool, removed: int) -> None:
-    """Leave what a purge leaves that was killed after it had said that bodies are gone.
-
-    Args:
-        has_receipt: whether it had written the receipt anew.
-        removed: of the two bodies.
-    """
-    receipt = (films.folder / "receipt.json").read_bytes()
-    bodies = {number: films.body(number).read_bytes() for number in (0, 3)}
-    films.purge()
-    if not has_receipt:
-        (films.folder / "receipt.json").write_bytes(receipt)
-    for number in (0, 3)[removed:]:
-        films.body(number).write_bytes(bodies[number])
-
-
-@pytest.mark.parametrize("removed", [0, 1])
-def test_a_purge_that_was_killed_is_ended_by_the_next(films: Films, removed: int) -> None:
-    killed(films, has_receipt=True, removed=removed)
-
-    assert films.purge() == []
-
-    assert films.there() == [1, 5]
-    assert verify_batch(films.data_dir, BATCH).findings == ()
-    assert not needs_download(films.data_dir, BATCH)
-
-
-@pytest.mark.parametrize("removed", [0, 1])
-def test_a_purge_that_was_killed_is_ended_by_the_next_run_too(films: Films, removed: int) -> None:
-    killed(films, has_receipt=True, removed=removed)
-
-    with BatchStore(films.data_dir, BATCH, films.targets) as store:
-        assert store.pending == ()
-        store.seal(1.0)
-
-    assert films.there() == [1, 5]
-    assert verify_batch(films.data_dir, BATCH).findings == ()
-
-
-def test_a_purge_that_was_killed_before_its_receipt_is_ended_by_the_next(films: Films) -> None:
-    killed(films, has_receipt=False, removed=0)
-
-    films.purge()
-
-    assert films.there() == [1, 5]
-    assert verify_batch(films.data_dir, BATCH).findings == ()
-
-
-def test_a_kill_before_the_receipt_costs_no_request(films: Films) -> None:
-    killed(films, has_receipt=False, removed=0)
-
-    with BatchStore(films.data_dir, BATCH, films.targets) as store:
-        assert store.pending == ()
-        store.seal(1.0)
-
-    assert verify_batch(films.data_dir, BATCH).findings == ()
-    assert not needs_download(films.data_dir, BATCH)
-
-
-# --- what is in the way -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("odd", [None, "many", []])
-def test_a_receipt_with_nonsense_does_not_keep_bodies_from_going(films: Films, odd: object) -> None:
-    path = films.folder / "receipt.json"
-    path.write_text(json.dumps({**json.loads(path.read_bytes()), "attempts": odd}))
-
-    films.purge()
-
-    assert films.there() == [1, 5]
-
-
-def linked(films: Films) -> None:
-    outside = films.data_dir.parent / "outside"
-    outside.write_bytes(films.body(0).read_bytes())
-    films.body(0).unlink()
-    films.body(0).symlink_to(outside)
-
-
-def test_a_link_in_the_place_of_a_body_goes_and_what_it_leads_to_stays(films: Films) -> None:
-    linked(films)
-
-    films.purge()
-
-    assert not films.body(0).is_symlink()
-    assert (films.data_dir.parent / "outside").exists()
-
-
-def test_a_folder_in_the_place_of_a_body_is_named(films: Films) -> None:
-    films.body(0).unlink()
-    films.body(0).mkdir()
-
-    with pytest.raises(StoreError, match="is in the way"):
-        films.purge()
-    films.body(0).rmdir()
-
-    films.purge()
-    assert films.there() == [1, 5]
-
-
-def leads_out(films: Films) -> None:
-    films.folder.rename(films.data_dir.parent / "elsewhere")
-    films.folder.symlink_to(films.data_dir.parent / "elsewhere")
-
-
-def history_leads_out(films: Films) -> None:
-    (films.data_dir.parent / "elsewhere").mkdir()
-    (films.data_dir / "history").symlink_to(films.data_dir.parent / "elsewhere")
-
-
-@pytest.mark.parametrize("obstruct", [leads_out, history_leads_out])
-def test_nothing_goes_behind_a_link_that_leads_out(
-    films: Films, obstruct: Callable[[Films], None]
-) -> None:
-    obstruct(films)
-    before = sorted(path.name for path in films.data_dir.parent.rglob("*.json"))
-
-    with in_time(10), pytest.raises(StoreError, match="leads out of"):
-        films.purge()
-
-    assert sorted(path.name for path in films.data_dir.parent.rglob("*.json")) == before
-
-
-def test_a_list_that_is_not_there_is_named(films: Films) -> None:
-    with pytest.raises(BatchError, match="there is no list 'shows'"):
-        list(purge_list(films.data_dir, "shows", BEFORE, NOW))
-
-
-def test_outcomes_of_a_newer_version_are_refused_and_bodies_stay(films: Films) -> None:
-    path = films.folder / "outcomes.jsonl"
-    line = encode(outcome_of(films.targets[0], FETCHED, OLD))
-    path.write_bytes(path.read_bytes() + line.replace(b'"format":2', b'"format":3'))
-
-    with pytest.raises(BatchError, match="update this one"):
-        films.purge()
-    assert films.there() == [0, 1, 3, 5]
-
-
-def test_what_is_purged_is_of_the_format_of_all_outcomes(films: Films) -> None:
-    films.purge()
-
-    lines = (films.folder / "outcomes.jsonl").read_bytes().splitlines(keepends=True)
-    assert [decode(line).outcome for line in lines[6:]] == [PURGED, PURGED]
-    assert len(lines) == 8

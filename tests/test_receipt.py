@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.helpers import (
+from tests.store.stored_batches import (
     ABSENT,
     BATCH,
     FAILED,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.helpers import frozen, in_time, names
+from tests.store.stored_batches import frozen, in_time, names
 from tmdb_assets import batches
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.renewal import RECORD_NAME, Renewal, read_renewal, write_renewal

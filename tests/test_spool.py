@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store.helpers import names
+from tests.store.stored_batches import names
 from tmdb_assets.combine import group_of
 from tmdb_assets.errors import StoreError
 from tmdb_assets.spool import Spool

@@ -1,12 +1,13 @@
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.made_outcome import made_outcome
 from tmdb_assets import batches
 from tmdb_assets.errors import BatchError, StoreError
-from tmdb_assets.model import Outcome, OutcomeKind, Target
-from tmdb_assets.outcomes import decode, encode
+from tmdb_assets.model import OutcomeKind, Target
+from tmdb_assets.outcomes import encode
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.renewal import Renewal, write_renewal
 from tmdb_assets.settings import from_environment
@@ -55,23 +56,9 @@ def line(
     target: Target,
     kind: OutcomeKind = OutcomeKind.FETCHED,
     sent_at: tuple[float, ...] = (BEGAN_AT,),
-    reason: str = "",
+    **changes: Any,
 ) -> bytes:
-    return encode(
-        Outcome(
-            url=target.url,
-            name=target.name,
-            outcome=kind,
-            status=200,
-            reason=reason,
-            attempts=len(sent_at),
-            bytes=0,
-            sha256="",
-            etag="",
-            sent_at=sent_at,
-            seconds=0.1,
-        )
-    )
+    return encode(made_outcome(target, kind, sent_at=sent_at, **changes))
 
 
 def every(seconds: float, start: float, end: float) -> list[float]:
@@ -287,8 +274,7 @@ def dated(
     sent_at: tuple[float, ...] = (),
     combined_with: str = "",
 ) -> bytes:
-    found = decode(line(target, kind, sent_at))
-    return encode(replace(found, as_of=as_of, combined_with=combined_with))
+    return line(target, kind, sent_at, as_of=as_of, combined_with=combined_with)
 
 
 def test_what_has_to_be_newer_is_pending_until_it_is(films: Films) -> None:

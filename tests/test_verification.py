@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import ABSENT, FAILED, fetch, frozen, in_time, lines, outcome_of, tree
+from tests.store.stored_batches import (
+    ABSENT,
+    FAILED,
+    fetch,
+    frozen,
+    in_time,
+    lines,
+    outcome_of,
+    tree,
+)
 from tmdb_assets import batches
 from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.model import Outcome, Target

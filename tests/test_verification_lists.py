@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import fetch, frozen, in_time, tree
+from tests.store.stored_batches import fetch, frozen, in_time, tree
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.verification import Flaw, repair, strangers, verify_list
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.tables.helpers import freeze, store
+from tests.tables.made_tables import freeze, store
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.standin.bodies import answer_to
 from tmdb_assets.tables.asking import answering

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import FAILED, body_of, frozen, outcome_of, tree
+from tests.store.stored_batches import FAILED, body_of, frozen, outcome_of, tree
 from tmdb_assets import batches
 from tmdb_assets.ages import DAY_SECONDS
 from tmdb_assets.outcomes import encode

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.tables.helpers import made, movie
+from tests.tables.made_tables import made, movie
 from tmdb_assets.cli.query import SHOWN_COLUMNS, SHOWN_ROWS
 
 Command = Callable[..., tuple[int, str, str]]

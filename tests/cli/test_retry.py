@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import fetch
+from tests.store.stored_batches import fetch
 from tmdb_assets import batches
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.settings import from_environment

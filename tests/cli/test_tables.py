@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tables.helpers import download, movie
+from tests.tables.made_tables import download, movie
 from tmdb_assets.batch_lock import BatchLock
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.tables.catalog import catalog_path

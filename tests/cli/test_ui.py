@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import held
+from tests.store.stored_batches import held
 from tmdb_assets.cli.ui import HOST, LOCK_PATH
 from tmdb_assets.files import exclusive, is_held
 

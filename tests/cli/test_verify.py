@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import fetch, frozen, tree
+from tests.store.stored_batches import fetch, frozen, tree
 from tmdb_assets import batches
 from tmdb_assets.store import BatchStore
 

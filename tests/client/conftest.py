@@ -1,16 +1,15 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.client.asking import MakeClient
 from tests.client.servers import CountingGate
 from tmdb_assets.client.session import Client
 from tmdb_assets.client.wire import Gate
 from tmdb_assets.model import Credential, Settings
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
-
-MakeClient = Callable[..., Client]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from tests.defs.execution import Evaluations, evaluations, execute, failure_of, look, values
 from tests.defs.project import Project
+from tests.made_outcome import made_outcome
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs.checks import (
     CAP_WAS_HELD,
@@ -18,7 +19,7 @@ from tmdb_assets.defs.checks import (
     every_url_has_one_outcome,
 )
 from tmdb_assets.defs.table_checks import NO_DUPLICATES, NOT_OLD, ROW_PER_BODY, TYPES_HOLD
-from tmdb_assets.model import Outcome, OutcomeKind
+from tmdb_assets.model import OutcomeKind, Target
 from tmdb_assets.outcomes import FILE_NAME, encode
 from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
 from tmdb_assets.standin.server import StandIn
@@ -128,19 +129,8 @@ def forge(project: Project, moments: Sequence[float], batch: str = "others-0001"
     """Have another batch of the data folder tell of requests at these moments."""
     folder = batch_folder(project.data_dir, batch)
     folder.mkdir(parents=True)
-    outcome = Outcome(
-        url="https://api.themoviedb.org/3/tv/1",
-        name="tv-1",
-        outcome=OutcomeKind.FAILED,
-        status=503,
-        reason="HTTP 503",
-        attempts=len(moments),
-        bytes=0,
-        sha256="",
-        etag="",
-        sent_at=tuple(moments),
-        seconds=0.1,
-    )
+    one = Target("https://api.themoviedb.org/3/tv/1", "tv-1")
+    outcome = made_outcome(one, OutcomeKind.FAILED, sent_at=moments, status=503, reason="HTTP 503")
     (folder / FILE_NAME).write_bytes(encode(outcome))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.runs import CANCELED, CANCELING, FAILURE, QUEUED, STARTED, add_run, say, status_of
-from tests.store.helpers import held
+from tests.store.stored_batches import held
 from tmdb_assets.batch_lock import LOCK_NAME, BatchLock, this_host
 from tmdb_assets.defs.reaper import (
     APART_SECONDS,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.ticker import Ticker, evaluations, words
-from tests.store.helpers import in_time
+from tests.store.stored_batches import in_time
 from tmdb_assets.defs.checks import lines_taken
 from tmdb_assets.watched import MAX_BYTES, refused_files
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.runs import CANCELED, CANCELING, FAILURE, QUEUED, STARTED, SUCCESS, add_run
-from tests.store.helpers import fetch
+from tests.store.stored_batches import fetch
 from tmdb_assets.defs.reaper import ACTIVE
 from tmdb_assets.defs.requests import (
     QUEUED_AT_MOST,

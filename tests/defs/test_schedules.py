@@ -6,7 +6,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.runs import STARTED, add_run
-from tests.store.helpers import fetch
+from tests.store.stored_batches import fetch
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.schedules import unfinished_batches

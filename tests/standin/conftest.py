@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.standin.helpers import PARSERS
+from tests.standin.asking import PARSERS
 from tmdb_assets.standin.door import fastest_parser
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings

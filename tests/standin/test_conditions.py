@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin.helpers import PATH
+from tests.standin.asking import PATH
 from tmdb_assets.standin.conditions import matches
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings, changed

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin.helpers import with_kind
+from tests.standin.asking import with_kind
 from tmdb_assets.standin import exports
 from tmdb_assets.standin.bodies import answer_to
 from tmdb_assets.standin.server import StandIn

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.standin.helpers import PATH, with_kind
+from tests.standin.asking import PATH, with_kind
 from tmdb_assets.standin.bodies import answer_to
 from tmdb_assets.standin.server import StandIn
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.standin.helpers import PARSERS, PATH, until, with_kind
+from tests.standin.asking import PARSERS, PATH, until, with_kind
 from tmdb_assets.standin.bodies import answer_to
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings

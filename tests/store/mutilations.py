@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from tests.store.helpers import ABSENT, FAILED, FETCHED, outcome_of, targets
+from tests.store.stored_batches import ABSENT, FAILED, FETCHED, outcome_of, targets
 from tmdb_assets.model import OutcomeKind
 from tmdb_assets.outcomes import encode
 

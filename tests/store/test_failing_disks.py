@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import BATCH, lines, names, pending, record, targets
+from tests.store.stored_batches import BATCH, lines, names, pending, record, targets
 from tmdb_assets.errors import StoreError
 from tmdb_assets.outcomes import decode
 from tmdb_assets.receipt import batch_folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import BATCH, lines, targets
+from tests.store.stored_batches import BATCH, lines, targets
 from tmdb_assets.outcomes import decode
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.store import BatchStore

@@ -8,20 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.helpers import (
-    ABSENT,
-    BATCH,
-    FAILED,
-    FETCHED,
-    body_of,
-    finished,
-    in_time,
-    lines,
-    outcome_of,
-    record,
-    targets,
-    tree,
-)
 from tests.store.mutilations import (
     KINDS,
     OBSTACLES,
@@ -35,6 +21,20 @@ from tests.store.mutilations import (
     outside,
     there,
     told_again,
+)
+from tests.store.stored_batches import (
+    ABSENT,
+    BATCH,
+    FAILED,
+    FETCHED,
+    body_of,
+    finished,
+    in_time,
+    lines,
+    outcome_of,
+    record,
+    targets,
+    tree,
 )
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import OutcomeKind

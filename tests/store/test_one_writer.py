@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import BATCH, held, pending, record, targets
+from tests.store.stored_batches import BATCH, held, pending, record, targets
 from tmdb_assets.batch_lock import this_host
 from tmdb_assets.errors import BatchBusyError
 from tmdb_assets.receipt import batch_folder

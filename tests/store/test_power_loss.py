@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.helpers import ABSENT, BATCH, finished, in_time, names, pending, record, targets
+from tests.store.stored_batches import (
+    ABSENT,
+    BATCH,
+    finished,
+    in_time,
+    names,
+    pending,
+    record,
+    targets,
+)
 from tmdb_assets.errors import StoreError
 from tmdb_assets.store import BatchStore
 

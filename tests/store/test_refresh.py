@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.made_outcome import made_outcome
-from tests.store.helpers import BATCH, lines, names, targets
+from tests.store.stored_batches import BATCH, lines, names, targets
 from tmdb_assets import outcomes
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.inspection import inspect

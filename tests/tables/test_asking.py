@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.tables.helpers import made, movie
+from tests.tables.made_tables import made, movie
 from tmdb_assets.errors import QueryError
 from tmdb_assets.tables.asking import answering, write_answer
 

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.tables.helpers import NOON, download, made, movie, store
+from tests.tables.made_tables import NOON, download, made, movie, store
 from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.files import exclusive
 from tmdb_assets.tables.catalog import (

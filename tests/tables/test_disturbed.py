@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.store.helpers import in_time
-from tests.tables.helpers import NOON, download, files, made, movie, rows, store
+from tests.store.stored_batches import in_time
+from tests.tables.made_tables import NOON, download, files, made, movie, rows, store
 from tmdb_assets.errors import StoreError
 from tmdb_assets.tables.making import make_tables, remove_tables
 from tmdb_assets.tables.parquet import Spool, connected, glob_of, run_watched

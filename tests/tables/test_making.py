@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tables.helpers import (
+from tests.tables.made_tables import (
     NOON,
     ORIGIN,
     download,

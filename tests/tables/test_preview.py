@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.tables.helpers import made, movie
+from tests.tables.made_tables import made, movie
 from tmdb_assets.tables.preview import ROWS, preview
 
 

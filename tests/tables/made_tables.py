@@ -1,6 +1,5 @@
 """What tests of tables need: batches with bodies of our choice, and what the Parquet holds."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from tests.made_outcome import made_outcome
 from tmdb_assets import batches
 from tmdb_assets.model import Outcome, OutcomeKind, Target
 from tmdb_assets.outcomes import encode
@@ -53,21 +53,11 @@ def store(data_dir: Path, batch: str, path: str, body: Any, as_of: float = NOON)
 
 
 def outcome_of(one: Target, body: bytes | None, as_of: float = NOON) -> Outcome:
-    return Outcome(
-        url=one.url,
-        name=one.name,
-        outcome=OutcomeKind.ABSENT if body is None else OutcomeKind.FETCHED,
-        status=404 if body is None else 200,
-        reason="HTTP 404" if body is None else "",
-        attempts=2,
-        bytes=len(body or b""),
-        sha256="" if body is None else hashlib.sha256(body).hexdigest(),
-        etag='W/"x"',
-        sent_at=(as_of - 2.5, as_of),
-        seconds=0.25,
-        as_of=as_of,
-        combined_with="",
-    )
+    kind, status, reason = OutcomeKind.FETCHED, 200, ""
+    if body is None:
+        kind, status, reason = OutcomeKind.ABSENT, 404, "HTTP 404"
+    changes = {"status": status, "reason": reason, "etag": 'W/"x"', "seconds": 0.25}
+    return made_outcome(one, kind, body or b"", as_of, (as_of - 2.5, as_of), **changes)
 
 
 def made(data_dir: Path, bodies: Mapping[str, Any], name: str = "films") -> TablesReport:

@@ -1,4 +1,4 @@
-"""What several tests of the stand-in need besides fixtures."""
+"""Paths that ask the stand-in for a fault, and waiting for what it does."""
 
 import threading
 import time

@@ -1,6 +1,5 @@
 """What several tests of stored batches need: targets, their true bodies, a look at the disk."""
 
-import hashlib
 import json
 import signal
 import stat
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.made_outcome import made_outcome
 from tmdb_assets import batches
 from tmdb_assets.model import Outcome, OutcomeKind, Target
 from tmdb_assets.settings import from_environment
@@ -31,19 +31,13 @@ def body_of(target: Target) -> bytes:
 
 
 def outcome_of(target: Target, kind: OutcomeKind = FETCHED, attempts: int = 1) -> Outcome:
-    body = body_of(target) if kind is FETCHED else None
-    return Outcome(
-        url=target.url,
-        name=target.name,
-        outcome=kind,
-        status=200,
-        reason="" if kind is FETCHED else "HTTP 404",
-        attempts=attempts,
-        bytes=len(body or b""),
-        sha256=hashlib.sha256(body).hexdigest() if body else "",
-        etag="",
-        sent_at=(1.0,) * attempts,
-        seconds=0.1,
+    is_fetched = kind is FETCHED
+    return made_outcome(
+        target,
+        kind,
+        body_of(target) if is_fetched else b"",
+        sent_at=[1.0] * attempts,
+        reason="" if is_fetched else "HTTP 404",
     )
 
 

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -107,7 +108,7 @@ def test_a_file_that_went_away_is_forgotten(folder: Path) -> None:
 class Fleeting(PosixPath):
     """A folder that lists a file which is gone by the time one looks at it."""
 
-    def iterdir(self) -> Iterator[Path]:
+    def iterdir(self) -> Any:
         yield from map(Path, super().iterdir())
         yield Path(self) / "gone.txt"
 
@@ -131,7 +132,7 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
 class Unreadable(PosixPath):
     """A folder that may not be listed."""
 
-    def iterdir(self) -> Iterator[Path]:
+    def iterdir(self) -> Any:
         raise PermissionError(13, "Permission denied")
 
 

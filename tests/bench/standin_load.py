@@ -101,7 +101,7 @@ async def load(plan: Plan) -> Tally:
 
     async def ask_anew(request: bytes) -> None:
         _, link = await loop.create_connection(
-            lambda: Link(pool, tally), parts.hostname, parts.port
+            lambda: Link(pool, tally), parts.hostname or "", parts.port or 0
         )
         link.ask(request)
 

@@ -25,7 +25,7 @@ def test_a_materialized_partition_has_a_file_per_url_and_tells_of_it_in_numbers(
     result = execute(project, added.all_batches[0])
 
     event = result.asset_materializations_for_node("tmdb_responses")[0]
-    numbers = {name: entry.value for name, entry in event.metadata.items()}
+    numbers = values(event.metadata)
     folder = batch_folder(project.data_dir, added.all_batches[0])
     bodies = [path for path in folder.glob("*.json") if path.name != "receipt.json"]
     assert event.partition == added.all_batches[0]
@@ -64,7 +64,7 @@ def test_failed_urls_fail_the_check_and_are_counted_by_reason_with_examples(
     result = execute(project, added.all_batches[0])
 
     event = result.asset_materializations_for_node("tmdb_responses")[0]
-    rows = [record.data for record in event.metadata["failures"].records]  # type: ignore[union-attr]
+    rows = values(event.metadata)["failures"]
     assert {row["reason"] for row in rows} == {"HTTP 503, TMDB code 9", "invalid JSON"}
     assert all(row["times"] == 1 and "/3/movie/" in row["examples"] for row in rows)
     checks = {one.check_name: one for one in result.get_asset_check_evaluations()}

@@ -127,8 +127,9 @@ def test_the_tables_of_a_batch_are_made_in_the_run_of_the_batch() -> None:
 def test_sensors_and_schedule_say_what_they_do() -> None:
     repository = defs.get_repository_def()
 
-    for one in (*repository.sensor_defs, *repository.schedule_defs):
-        assert len(one.description or "") > 60
+    texts = [one.description for one in repository.sensor_defs]
+    texts += [one.description for one in repository.schedule_defs]
+    assert all(len(text or "") > 60 for text in texts)
 
 
 def test_the_sensors_run_by_default_so_that_a_dropped_list_just_works() -> None:

@@ -12,12 +12,12 @@ from tmdb_assets import watched
 from tmdb_assets.defs import exports
 from tmdb_assets.defs.exports import (
     EXPORT_JOB,
-    ID_EXPORTS,
     IdExportConfig,
     daily_export,
     id_exports,
     tmdb_id_export,
 )
+from tmdb_assets.defs.partitions import ID_EXPORTS
 from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.standin.server import StandIn
 

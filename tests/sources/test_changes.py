@@ -346,7 +346,16 @@ def test_what_is_no_page_of_changes_is_refused(document: dict[str, object]) -> N
 
 
 def test_items_without_a_good_id_are_counted() -> None:
-    odd = [None, [], {}, {"id": None}, {"id": "5"}, {"id": 0}, {"id": True}, {"id": 2**63}]
+    odd: list[object] = [
+        None,
+        [],
+        {},
+        {"id": None},
+        {"id": "5"},
+        {"id": 0},
+        {"id": True},
+        {"id": 2**63},
+    ]
     page = read_page({"results": [*odd, {"id": 5, "adult": True}], "total_pages": 1}, "http://x")
 
     assert (page.ids, page.adult, page.without_id) == ((5,), {5}, len(odd))

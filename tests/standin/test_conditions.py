@@ -107,7 +107,7 @@ def test_what_is_gone_is_a_404(ask: Ask) -> None:
         ("export_fault", "nope", "export_fault is 'nope': use None or one of cut_gzip,"),
     ],
 )
-def test_a_bad_value_is_named(name: str, value: object, text: str) -> None:
+def test_a_bad_value_is_named(name: str, value: Any, text: str) -> None:
     with pytest.raises(ValueError, match="use") as caught:
         StandInSettings(**{name: value})
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def test_defaults_are_those_of_tmdb() -> None:
         ("script", ["503"], "script is ['503']: use path -> list of kinds"),
     ],
 )
-def test_a_bad_value_is_named_with_its_bounds(name: str, value: object, text: str) -> None:
+def test_a_bad_value_is_named_with_its_bounds(name: str, value: Any, text: str) -> None:
     with pytest.raises(ValueError, match="use") as caught:
         StandInSettings(**{name: value})
 

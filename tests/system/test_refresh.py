@@ -317,8 +317,8 @@ def test_a_refresh_that_was_killed_goes_on_with_the_next_run(
     documents = films.documents()
     server.change({"revision": 5, "latency_seconds": 0.1})
     since = films.want_newer(keep_history=True)
-    command = [sys.executable, "-c", REFRESH, str(films.settings.data_dir), server.origin, slots]
-    with subprocess.Popen(command) as process:
+    command = [sys.executable, "-c", REFRESH, str(films.settings.data_dir), server.origin]
+    with subprocess.Popen([*command, str(slots)]) as process:
         wait_for_outcomes(films.folder / "outcomes.jsonl", 200 + 60)
         process.kill()
     found = inspect(films.folder, films.targets)

@@ -80,5 +80,5 @@ def files(data_dir: Path, batch: str = "films-0001") -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def movie(number: int, **more: Any) -> dict[str, Any]:
+def movie(number: object, **more: Any) -> dict[str, Any]:
     return {"id": number, "title": f"Film {number}", "release_date": "1999-10-15", **more}

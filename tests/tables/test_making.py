@@ -274,8 +274,8 @@ def test_a_file_that_went_away_is_made_again_with_the_same_bytes(data_dir: Path,
 
 
 def test_another_process_with_another_seed_makes_the_same_bytes(data_dir: Path) -> None:
-    bodies = {f"/movie/{number}": movie(number, keywords={}, x=number) for number in range(50)}
-    bodies |= DETAILS
+    films = {f"/movie/{number}": movie(number, keywords={}, x=number) for number in range(50)}
+    bodies = {**films, **DETAILS}
     report = made(data_dir, bodies)
     before = files(data_dir)
     remove_tables(data_dir, report.batch)

@@ -62,8 +62,8 @@ def unpacked(value: Any, shape: Shape) -> Any:
         case Many(item):
             return [unpacked(one, item) for one in value]
         case Struct(fields):
-            inner = dict(fields)
-            return {name: unpacked(one, inner[name]) for name, one in value.items()}
+            shapes = dict(fields)
+            return {name: unpacked(one, shapes[name]) for name, one in value.items()}
         case ByKey(item):
             return {name: unpacked(one, item) for name, one in value.items()}
     return value
@@ -123,15 +123,20 @@ def documents(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     )
 
 
+def later(shape: Shape) -> st.SearchStrategy[Any]:
+    """Return the same as `like`, made when it is needed."""
+    return st.deferred(lambda: like(shape))
+
+
 @cache
 def like(shape: Shape) -> st.SearchStrategy[Any]:
     """Return values that nearly have a shape: something is wrong here and there."""
     match shape:
         case Struct(fields):
-            known = {name: st.deferred(lambda one=one: like(one)) for name, one in fields}
+            known = {name: later(one) for name, one in fields}
             good: Any = st.fixed_dictionaries({}, optional={**known, "new/field~": SCALARS})
         case Many(item):
-            good = st.lists(st.deferred(lambda: like(item)), max_size=3)
+            good = st.lists(later(item), max_size=3)
         case ByKey(item):
             good = st.dictionaries(st.sampled_from(["DE", "", "\ud800"]), like(item), max_size=2)
         case Inside(name, inner):

@@ -5,7 +5,7 @@ the folder of tables it would not refuse: so nothing but a SELECT is let through
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import Any
 from tmdb_assets.errors import QueryError
 from tmdb_assets.files import remove, sync_file, temporary_in
 from tmdb_assets.tables.catalog import current_catalog
-from tmdb_assets.tables.engine import duckdb
+from tmdb_assets.tables.engine import closing, duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted
 
 _MEMORY = "1GB"

@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,7 +29,7 @@ from tmdb_assets.files import (
     within,
 )
 from tmdb_assets.tables import record
-from tmdb_assets.tables.engine import duckdb
+from tmdb_assets.tables.engine import closing, duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted, stored
 from tmdb_assets.tables.schema import DESCRIPTIONS, NEWEST, SCHEMA_VERSION, TABLES
 

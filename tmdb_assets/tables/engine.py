@@ -1,4 +1,8 @@
-"""DuckDB, imported undisturbed: an interrupt in the middle of that can abort the whole process."""
+"""DuckDB, begun and ended so that Ctrl-C ends a query and nothing else.
+
+An interrupt in the middle of its import can abort the whole process; so that is undisturbed.
+Closing waits for a query that was left in the middle, for ever if need be; so it is interrupted.
+"""
 
 import signal
 import threading
@@ -32,4 +36,14 @@ def undisturbed() -> Iterator[None]:
 with undisturbed():
     import duckdb
 
-__all__ = ["duckdb", "undisturbed"]
+__all__ = ["closing", "duckdb", "undisturbed"]
+
+
+@contextmanager
+def closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Close a connection at the end of the block, and end what still runs on it."""
+    try:
+        yield connection
+    finally:
+        connection.interrupt()
+        connection.close()

@@ -8,7 +8,7 @@ that the same rows make the same bytes.
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 
 from tmdb_assets.errors import StoreError
 from tmdb_assets.files import open_file, remove, storing, sync_file, temporary_in
-from tmdb_assets.tables.engine import duckdb
+from tmdb_assets.tables.engine import closing, duckdb
 from tmdb_assets.tables.schema import TABLES
 
 LIBRARY = f"duckdb {duckdb.__version__}"

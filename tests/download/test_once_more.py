@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,26 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import child_download
 from tests.download.place import BATCH, THREADS, Place, asked, paths, place, quick
 from tmdb_assets.cap_use import CapUse
 from tmdb_assets.download import download_batch
 from tmdb_assets.receipt import needs_download
 from tmdb_assets.standin.server import StandIn
-
-DOWNLOAD = """
-import sys
-from pathlib import Path
-from tmdb_assets.download import download_batch
-from tmdb_assets.settings import from_environment
-data_dir, origin, limiter = sys.argv[1:]
-download_batch("films-stand-in-0001", from_environment({
-    "TMDB_DATA_DIR": data_dir,
-    "TMDB_ALLOWED_ORIGINS": origin,
-    "TMDB_LIMITER": f"file:{limiter}",
-    "TMDB_REQUESTS_PER_SECOND": "1000",
-    "TMDB_THREADS": "16",
-}))
-"""
 
 
 def test_a_finished_batch_costs_no_request(tmp_path: Path, limiter: Path) -> None:
@@ -94,10 +79,10 @@ def test_a_body_that_went_away_is_fetched_again_and_nothing_else(
 @contextmanager
 def downloading(films: Place, limiter: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Have another process download the batch."""
-    command = [
-        *(sys.executable, "-c", DOWNLOAD, str(films.settings.data_dir)),
-        *(films.settings.origins[0], str(limiter)),
-    ]
+    settings = films.settings
+    command = child_download.command(
+        BATCH, settings.data_dir, settings.origins[0], limiter, THREADS
+    )
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             yield process

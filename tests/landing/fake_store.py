@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from tests.combinable import TMDB
 from tests.fetch_pool import fake_store
-from tests.landing.targets import TMDB
 from tmdb_assets.model import Outcome, Target
 
 

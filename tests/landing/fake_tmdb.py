@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
-from tests.landing.targets import TMDB, digest
+from tests.combinable import TMDB
+from tests.landing.targets import digest
 from tests.made_attempt import GONE, NOT_MODIFIED, answer
 from tmdb_assets.model import Attempt, Target
 from tmdb_assets.outage import PROBE_PATH

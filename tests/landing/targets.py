@@ -2,24 +2,21 @@
 
 import hashlib
 
+from tests import combinable
 from tests.fetch_pool.fake_store import FETCHED
 from tests.made_outcome import made_outcome
-from tmdb_assets.combine import requests_for
 from tmdb_assets.model import Outcome, Target
-from tmdb_assets.urls import target
 
-TMDB = "https://api.themoviedb.org"
 RESOURCES = ("", "/credits", "/images", "/similar")
 
 
 def made(*paths: str) -> tuple[Target, ...]:
-    return tuple(target(f"{TMDB}/3{path}") for path in paths)
+    return combinable.made(*(f"/3{path}" for path in paths))
 
 
 def whole_of(*paths: str) -> Target:
     """Return the one request for all of these."""
-    (whole,) = requests_for(made(*paths), {}, combined=True)
-    return whole
+    return combinable.whole_of(*(f"/3{path}" for path in paths))
 
 
 def digest(body: bytes) -> str:

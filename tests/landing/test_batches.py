@@ -5,13 +5,14 @@ import threading
 
 import pytest
 
+from tests.combinable import TMDB
 from tests.fake_pacer import FakePacer
 from tests.fetch_pool.fake_store import ABSENT, FAILED, FETCHED
 from tests.fetch_pool.running import hasty_clock
 from tests.landing.batches import ALL, COMBINED, assert_told_once, fetched, pool_of
 from tests.landing.fake_store import FakeStore
 from tests.landing.fake_tmdb import FakeTmdb
-from tests.landing.targets import RESOURCES, TMDB, made
+from tests.landing.targets import RESOURCES, made
 from tests.made_attempt import (
     BAD_ID,
     BUSY,

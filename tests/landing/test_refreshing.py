@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from tests.combinable import TMDB
 from tests.fetch_pool.fake_store import ABSENT, FAILED, FETCHED
 from tests.landing.batches import ALL, COMBINED, fetched
 from tests.landing.fake_tmdb import FakeTmdb
-from tests.landing.targets import TMDB, made, stored
+from tests.landing.targets import made, stored
 from tests.made_attempt import NOT_MODIFIED, OFFLINE, TIMED_OUT
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.combinable import TMDB
 from tests.fetch_pool.fake_store import FETCHED
 from tests.landing.batches import ALL, COMBINED, fetched, pool_of
 from tests.landing.fake_store import FakeStore
 from tests.landing.fake_tmdb import FakeTmdb
-from tests.landing.targets import RESOURCES, TMDB, made
+from tests.landing.targets import RESOURCES, made
 from tests.made_attempt import BAD_KEY, answer
 from tmdb_assets.errors import CredentialError, DownloadStoppedError
 from tmdb_assets.fetch_pool import FetchPool

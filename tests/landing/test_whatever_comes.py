@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.combinable import TMDB
 from tests.fetch_pool.fake_store import ABSENT, FAILED, FETCHED
 from tests.landing.batches import assert_told_once, pool_of
 from tests.landing.fake_store import FakeStore
 from tests.landing.fake_tmdb import FakeTmdb
-from tests.landing.targets import RESOURCES, TMDB, digest, made, stored
+from tests.landing.targets import RESOURCES, digest, made, stored
 from tests.made_attempt import BAD_ID, BUSY, NOT_MODIFIED, OFFLINE, TIMED_OUT, TOO_LARGE, answer
 from tmdb_assets.combine import requests_for
 from tmdb_assets.model import Attempt, Outcome, OutcomeKind, Target

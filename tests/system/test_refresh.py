@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import child_download
 from tmdb_assets import batches
 from tmdb_assets.download import download_batch
 from tmdb_assets.inspection import inspect
@@ -288,21 +288,6 @@ def test_what_cannot_be_refreshed_stays_readable_and_is_tried_by_the_next_run(
     assert is_settled(films.settings.data_dir, BATCH)
 
 
-REFRESH = """
-import sys
-from tmdb_assets.download import download_batch
-from tmdb_assets.settings import from_environment
-data_dir, origin, limiter = sys.argv[1:]
-download_batch("films-stand-in-0001", from_environment({
-    "TMDB_DATA_DIR": data_dir,
-    "TMDB_ALLOWED_ORIGINS": origin,
-    "TMDB_LIMITER": f"file:{limiter}",
-    "TMDB_REQUESTS_PER_SECOND": "1000",
-    "TMDB_THREADS": "8",
-}))
-"""
-
-
 def wait_for_outcomes(path: Path, count: int) -> None:
     deadline = time.monotonic() + 20.0
     while path.read_bytes().count(b"\n") < count:
@@ -317,8 +302,10 @@ def test_a_refresh_that_was_killed_goes_on_with_the_next_run(
     documents = films.documents()
     server.change({"revision": 5, "latency_seconds": 0.1})
     since = films.want_newer(keep_history=True)
-    command = [sys.executable, "-c", REFRESH, str(films.settings.data_dir), server.origin]
-    with subprocess.Popen([*command, str(slots)]) as process:
+    command = child_download.command(
+        BATCH, films.settings.data_dir, server.origin, slots, threads=8
+    )
+    with subprocess.Popen(command) as process:
         wait_for_outcomes(films.folder / "outcomes.jsonl", 200 + 60)
         process.kill()
     found = inspect(films.folder, films.targets)

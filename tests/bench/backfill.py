@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from tests.patience import wait_until
 from tests.system.dagster_dev import BACKFILL, DagsterDev
 from tests.system.judge import judging
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess
 
 URLS, BATCHES = 2000, 4
@@ -41,7 +42,7 @@ def _backfill(project: Project) -> list[float]:
     keys = json.loads(added)["all_batches"]
     dagster_dev = DagsterDev(project)
     dagster_dev.ask(BACKFILL, keys=keys)
-    wait_until(lambda: dagster_dev.have_succeeded(keys), 300, "backfill", 1.0)
+    wait_until(lambda: dagster_dev.have_succeeded(keys), "backfill", 1.0, seconds=300)
     ends = sorted(run["endTime"] for runs in dagster_dev.runs().values() for run in runs)
     dagster_dev.stop()
     return ends

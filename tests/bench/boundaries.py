@@ -19,9 +19,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.processes import Watch
+from tests.patience import wait_until
 from tests.system.dagster_dev import BACKFILL_OF_JOB, DagsterDev
 from tests.system.judge import Verdict, tapped
-from tests.system.project import ROOT, Project, wait_until
+from tests.system.project import ROOT, Project
 
 BATCHES = 8
 URLS = int(os.environ.get("BENCH_URLS") or 8000)
@@ -109,7 +110,9 @@ def backfill(at_a_time: int) -> Backfill:
         with Watch(project.processes) as watch:
             launched_at = time.time()
             dagster_dev.ask(BACKFILL_OF_JOB, keys=keys)
-            wait_until(lambda: dagster_dev.have_succeeded(keys), BOUND_SECONDS, "backfill", 1.0)
+            wait_until(
+                lambda: dagster_dev.have_succeeded(keys), "backfill", 1.0, seconds=BOUND_SECONDS
+            )
         runs = [run for some in dagster_dev.runs().values() for run in some]
         dagster_dev.stop()
         # arrivals count from the start of the stand-in

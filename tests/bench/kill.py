@@ -4,8 +4,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.patience import wait_until
 from tests.system.judge import judging
-from tests.system.project import Project, asked_since, wait_until
+from tests.system.project import Project, asked_since
 
 URLS = 1000
 
@@ -20,7 +21,7 @@ def main() -> Iterator[tuple[str, str, str]]:
     ):
         path = project.write_list(URLS)
         with project.start("run", path) as process:
-            wait_until(lambda: len(project.outcomes()) >= URLS // 2, 120, "half of it", 0.3)
+            wait_until(lambda: len(project.outcomes()) >= URLS // 2, "half of it", 0.3, seconds=120)
             project.kill_all()
             process.communicate()
         settled = set(project.outcomes())

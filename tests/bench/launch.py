@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from tests.patience import wait_until
 from tests.system.dagster_dev import MATERIALIZE, DagsterDev
 from tests.system.judge import judging
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess
 
 TIMES = 3
@@ -53,9 +54,13 @@ def _first(server: StandInProcess, act: Callable[[], object]) -> float:
     before = len(server.arrivals())
     began_at = time.time()
     act()
-    wait_until(lambda: len(server.arrivals()) > before, BOUND_SECONDS, "a first request", 0.02)
+    wait_until(
+        lambda: len(server.arrivals()) > before, "a first request", 0.02, seconds=BOUND_SECONDS
+    )
     first = sorted(float(one[0]) for one in server.arrivals())[before]
-    wait_until(lambda: len(server.arrivals()) >= before + 20, BOUND_SECONDS, "all requests", 0.2)
+    wait_until(
+        lambda: len(server.arrivals()) >= before + 20, "all requests", 0.2, seconds=BOUND_SECONDS
+    )
     time.sleep(8)  # until the run and whatever was started for it have ended
     # arrivals count from the start of the stand-in
     started_at = datetime.fromisoformat(str(server.statistics()["started_at"])).timestamp()

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.tables.made_tables import made, movie
 from tmdb_assets.cli.query import SHOWN_COLUMNS, SHOWN_ROWS
 
@@ -219,7 +220,7 @@ def test_it_ends_without_a_word_when_nobody_reads_on(data_dir: Path, option: str
         process.stdout.readline()
         process.stdout.close()
 
-        assert (process.wait(30), process.stderr.read()) == (0, "")
+        assert (process.wait(HANG_SECONDS), process.stderr.read()) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc to see DuckDB come")
@@ -234,7 +235,7 @@ def test_a_query_that_takes_for_ever_ends_with_ctrl_c(data_dir: Path, later_seco
         with suppress(subprocess.TimeoutExpired):
             process.wait(later_seconds)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=HANG_SECONDS)
 
     assert (process.returncode, err.splitlines()[-1]) == (1, "stopped")
 

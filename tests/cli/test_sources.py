@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
+from tests.patience import HANG_SECONDS
 from tmdb_assets import batches
 from tmdb_assets.settings import from_environment
 from tmdb_assets.standin.server import StandIn
@@ -127,7 +128,7 @@ def test_who_reads_only_the_first_lines_gets_no_error(
         process.stdout.close()
         said = process.stderr.read().decode()
 
-    assert process.wait(30) == 0
+    assert process.wait(HANG_SECONDS) == 0
     assert "Error" not in said
     assert "standard output" in said
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets.settings import from_environment
 from tmdb_assets.watched import Refused, note_refused
 
@@ -113,7 +114,7 @@ def test_a_name_of_whatever_bytes_is_printed_as_plain_text(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.store.stored_batches import held
 from tmdb_assets.cli.ui import HOST, LOCK_PATH
 from tmdb_assets.files import exclusive, is_held
@@ -96,7 +97,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(project: Path) -> None:
             cwd=project,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
             check=False,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.store.stored_batches import fetch, frozen, tree
 from tmdb_assets import batches
 from tmdb_assets.store import BatchStore
@@ -161,7 +162,7 @@ def test_a_name_that_is_no_text_is_told_as_well_as_can_be(
         env={**os.environ, **environment},
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
 
     assert (ended.returncode, ended.stderr) == (1, b"")

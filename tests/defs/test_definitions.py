@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.run_request import InstigatorType
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets.definitions import defs
 from tmdb_assets.defs.daemon import DAEMON_TYPES
 from tmdb_assets.defs.exports import EXPORT_JOB
@@ -144,7 +145,7 @@ def test_importing_the_code_lets_no_warning_of_dagster_out(tmp_path: Path) -> No
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
@@ -165,7 +166,7 @@ def test_loading_the_code_needs_no_variable_no_file_and_warns_of_nothing(tmp_pat
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
@@ -259,6 +260,8 @@ def test_commands_that_begin_in_a_new_folder_at_once_all_get_in(tmp_path: Path) 
         )
         for _ in range(3)
     ]
-    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    ends = [
+        (process.communicate(timeout=HANG_SECONDS)[1], process.returncode) for process in processes
+    ]
 
     assert [code for _, code in ends] == [0, 0, 0], ends

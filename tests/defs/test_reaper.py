@@ -10,6 +10,7 @@ import pytest
 
 from tests.defs.project import Project
 from tests.defs.runs import CANCELED, CANCELING, FAILURE, QUEUED, STARTED, add_run, say, status_of
+from tests.patience import HANG_SECONDS
 from tests.store.stored_batches import held
 from tmdb_assets.batch_lock import LOCK_NAME, BatchLock, this_host
 from tmdb_assets.defs.reaper import (
@@ -323,7 +324,7 @@ def test_a_folder_that_leads_elsewhere_harms_nobody(
 
 def end_of(process: subprocess.Popen[bytes], folder: Path) -> bool:
     """Let a holder end by itself if nobody did, and say whether it was interrupted."""
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANG_SECONDS)
     return (folder / "interrupted").exists()
 
 
@@ -332,7 +333,7 @@ def test_the_process_that_holds_the_batch_for_a_run_is_interrupted(data_dir: Pat
     folder.mkdir(parents=True)
     with held(HOLD, folder) as process:
         interrupt_holder(data_dir, BATCH, "run-7")
-        process.wait(20)
+        process.wait(HANG_SECONDS)
 
         assert (folder / "interrupted").exists()
 

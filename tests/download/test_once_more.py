@@ -12,6 +12,7 @@ import pytest
 
 from tests import child_download
 from tests.download.place import BATCH, THREADS, Place, asked, paths, place, quick
+from tests.patience import HANG_SECONDS
 from tmdb_assets.cap_use import CapUse
 from tmdb_assets.download import download_batch
 from tmdb_assets.receipt import needs_download
@@ -107,7 +108,7 @@ def test_a_run_that_was_ended_half_way_is_resumed_without_asking_anything_anew(
         with downloading(films, limiter) as process:
             wait_for_arrivals(server, 150)
             process.send_signal(number)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=HANG_SECONDS)
         settled = films.settled()
         before = asked(server)
         server.reset()

@@ -12,6 +12,7 @@ import pytest
 from tests.client.servers import Link, RawServer
 from tests.faults.place import MakePlace
 from tests.faults.stages import FAULTY_PATH, GIBIBYTE
+from tests.patience import HANG_SECONDS
 from tmdb_assets.model import OutcomeKind
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
@@ -79,7 +80,7 @@ def test_a_body_without_measure_is_neither_held_nor_read_to_its_end(
             *(sys.executable, "-c", DOWNLOAD, str(where.settings.data_dir)),
             *(where.batch, origin, where.settings.limiter),
         )
-        done = subprocess.run(command, check=True, capture_output=True, timeout=30)
+        done = subprocess.run(command, check=True, capture_output=True, timeout=HANG_SECONDS)
 
     (outcome,) = where.outcomes().values()
     assert (outcome.outcome, outcome.reason) == (OutcomeKind.FAILED, "body too large")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.limiter.file_limiter import FakeClock, first_slot
+from tests.patience import HANG_SECONDS
 from tmdb_assets.errors import LimiterUnavailableError
 from tmdb_assets.limiter.file_store import FileStore
 
@@ -123,7 +124,7 @@ def test_half_a_record_written_makes_the_store_fail(path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=HANG_SECONDS,
     )
 
     assert path.stat().st_size == 20

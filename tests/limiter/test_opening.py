@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets.errors import ConfigurationError
 from tmdb_assets.limiter.file_store import FileStore
 from tmdb_assets.limiter.opening import open_store
@@ -49,7 +50,7 @@ def test_a_redis_without_its_package_is_named_with_what_to_install(tmp_path: Pat
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=HANG_SECONDS,
     )
 
     assert done.stdout == (

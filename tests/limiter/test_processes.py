@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
+
 SECOND = 1_000_000_000
 CAP = 50
 
@@ -57,7 +59,7 @@ class Run:
     def departures(self) -> list[int]:
         """Block until the process has ended; return when its requests left."""
         lines = self._output.read().splitlines()
-        if self.process.wait(20) < 0:
+        if self.process.wait(HANG_SECONDS) < 0:
             lines = lines[:-1]  # what a killed process said last may be torn
         return self._departures + [int(line) for line in lines]
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.client.servers import Link, RawServer, answer
+from tests.patience import HANG_SECONDS
 from tmdb_assets import retry
 from tmdb_assets.errors import (
     ConfigurationError,
@@ -273,7 +274,7 @@ def test_what_is_killed_leaves_no_half_list(
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         process.send_signal(number)
-        assert process.wait(10) == code
+        assert process.wait(HANG_SECONDS) == code
     finally:
         process.kill()
         process.wait()

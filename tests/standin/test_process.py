@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets.standin.process import StandInProcess
 from tmdb_assets.standin.server import StandIn
 from tmdb_assets.standin.settings import StandInSettings
@@ -34,7 +35,7 @@ def test_a_signal_ends_serving_soon_with_requests_in_flight(
         talk(origin, "/3/movie/550", patience=0.05)
         before = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=HANG_SECONDS)
 
     assert time.monotonic() - before < 2.0
     assert (out, err, process.returncode) == ("returned\n", "", 0)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets import batches
 from tmdb_assets.download import download_batch
 from tmdb_assets.inspection import inspect
@@ -40,17 +41,18 @@ def without_power_over_files():
         libc.capset(head, caps)
 
 def use_up_descriptors():
-    taken = []
     try:
         while True:
             taken.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
-        return taken
+        pass
 
 def keep_using_them_up():
-    while True:
+    while not is_over.wait(0.001):
         use_up_descriptors()
-        is_over.wait(0.001)
+    # a thread that ends with the interpreter needs one: the C library loads a part of itself then
+    for descriptor in taken:
+        os.close(descriptor)
 
 def when_half_is_done(disturb):
     path = folder / "outcomes.jsonl"
@@ -58,7 +60,8 @@ def when_half_is_done(disturb):
         is_over.wait(0.002)
     disturb()
 
-is_over = threading.Event()
+is_over, taken = threading.Event(), []
+half_way = threading.Thread(target=when_half_is_done, args=(lambda: disturb(),), daemon=True)
 
 if how == "permission":
     without_power_over_files()
@@ -67,10 +70,11 @@ else:
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
     disturb = keep_using_them_up
 if how == "no files from the start":
-    for descriptor in use_up_descriptors()[:12]:
+    use_up_descriptors()
+    for descriptor in taken[:12]:
         os.close(descriptor)
 else:
-    threading.Thread(target=when_half_is_done, args=(disturb,), daemon=True).start()
+    half_way.start()
 try:
     download_batch("films-stand-in-0001", from_environment({
         "TMDB_DATA_DIR": data_dir,
@@ -82,6 +86,9 @@ try:
     }))
 except TmdbAssetsError as error:
     os.write(1, f"{type(error).__name__}: {error}".encode())
+if half_way.is_alive():
+    is_over.set()
+    half_way.join()
 """
 
 
@@ -157,6 +164,8 @@ def disturbed(films: Films, limiter: Path, how: str) -> str:
         *(sys.executable, "-c", DISTURBED, str(films.settings.data_dir)),
         *(films.settings.origins[0], str(limiter), how),
     ]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
+    )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

@@ -6,14 +6,12 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect, sync_playwright
 
+from tests.patience import HANG_SECONDS
 from tests.system.judge import require
 from tests.system.project import ROOT
 
 SCREENSHOTS = ROOT / ".screenshots"
 """Where every page is kept as it looked at the end, also when a test of it failed."""
-
-WAIT_MILLISECONDS = 20_000
-"""For what a page has to show: other tests may have all cores."""
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -32,7 +30,7 @@ _ELSEWHERE = re.compile(r"^(?!(http|ws)://127\.0\.0\.1[:/])")
 def started_browser() -> Iterator[Browser]:
     """Lend a browser; where there is none, that is a failure in CI and a skip elsewhere."""
     program = require("chromium")
-    expect.set_options(timeout=WAIT_MILLISECONDS)
+    expect.set_options(timeout=HANG_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         try:
@@ -49,7 +47,7 @@ class Visitor:
         self._context = browser.new_context(
             base_url=origin, viewport={"width": 1400, "height": 1000}, service_workers="block"
         )
-        self._context.set_default_timeout(WAIT_MILLISECONDS)
+        self._context.set_default_timeout(HANG_SECONDS * 1000)
         self._context.route(_ELSEWHERE, self._refuse)
         self._context.route_web_socket(_ELSEWHERE, self._refuse_socket)
 

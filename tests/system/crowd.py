@@ -15,13 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.patience import HANG_SECONDS
 from tests.system.project import ROOT
-
-START_SECONDS = 30.0
-"""Bound on the time that a process takes to say something."""
-
-END_SECONDS = 20.0
-"""Bound on the time that processes take to end after they should."""
 
 URLS_EACH = 1_000_000
 
@@ -116,7 +111,7 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         for member in self.members:
             member.process.kill()
-            member.process.wait(END_SECONDS)
+            member.process.wait(HANG_SECONDS)
         self._folder.cleanup()
 
     def start_one(self) -> Member:
@@ -143,7 +138,7 @@ class Crowd:
         self.gone.append(member)
         member.process.kill()
         self.start_one()
-        member.process.wait(END_SECONDS)
+        member.process.wait(HANG_SECONDS)
 
     def stop_one_for_a_while(self, shortest: float = 0.02, longest: float = 1.5) -> None:
         """SIGSTOP any of them, and SIGCONT after some time."""
@@ -169,14 +164,14 @@ class Crowd:
 
     def wait_until_sending(self) -> None:
         """Wait until somebody has a permit."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + HANG_SECONDS
         while not any(line.permits for line in self._lines(self.members)):
             assert time.monotonic() < deadline, f"nobody sends: {self._complaints()}"
             time.sleep(0.05)
 
     def lines(self) -> list[Line]:
         """Wait for the end of all and return what each said last, those too that were killed."""
-        deadline = max(self.until, time.monotonic()) + END_SECONDS
+        deadline = max(self.until, time.monotonic()) + HANG_SECONDS
         for member in self.members:
             try:
                 code = member.process.wait(max(0.1, deadline - time.monotonic()))

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.judge import judging
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess
 
 BACKFILL = """
@@ -202,7 +203,7 @@ class DagsterDev:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(self.is_up, 60, "dagster dev is up", between=0.5)
+        wait_until(self.is_up, "dagster dev is up", between=0.5)
 
     def is_up(self) -> bool:
         try:
@@ -219,7 +220,7 @@ class DagsterDev:
             json.dumps({"query": query, "variables": variables}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - loopback
             said: dict[str, Any] = json.load(answer)
         assert "errors" not in said, said
         data: dict[str, Any] = said["data"]
@@ -333,7 +334,7 @@ class DagsterDev:
     def kill(self) -> None:
         """End it and every process of its folder with SIGKILL."""
         self.project.kill_all()
-        self.process.wait(10)
+        self.process.wait(HANG_SECONDS)
 
     def stop(self) -> None:
         """End it as Ctrl-C would; its code server may take a minute, which nobody waits for."""
@@ -341,7 +342,7 @@ class DagsterDev:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
         self.project.kill_all()
-        self.process.wait(10)
+        self.process.wait(HANG_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
+from tests.patience import wait_until
 from tests.system.kills import Witness
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 from tmdb_assets.batch_lock import LOCK_NAME
 from tmdb_assets.outcomes import FILE_NAME
 
@@ -79,7 +80,7 @@ class Hunt:
             self._keep_running()
             return self.is_done
 
-        wait_until(is_done, END_SECONDS, f"the list is done: {self.ends}", 0.3)
+        wait_until(is_done, f"the list is done: {self.ends}", 0.3, END_SECONDS)
         return time.monotonic() - began_at
 
     def _keep_running(self) -> None:
@@ -141,7 +142,7 @@ def _kill(pids: list[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(map(_is_alive, pids)), 20, f"{pids} are gone", 0.005)
+    wait_until(lambda: not any(map(_is_alive, pids)), f"{pids} are gone", 0.005)
 
 
 def _is_alive(pid: int) -> bool:

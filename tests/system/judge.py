@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.system.wiretap import Wiretap
 from tmdb_assets.standin.arrivals import SlidingSecond
 from tmdb_assets.standin.process import StandInProcess
@@ -29,8 +30,6 @@ KERNEL = "stamps of the kernel"
 REAL_TIME = "real-time judge"
 ORDINARY = "ordinary judge: counts above 50 may be its own delay"
 
-START_SECONDS = 15.0
-END_SECONDS = 5.0
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin"
 
 
@@ -270,15 +269,15 @@ def _running(command: list[str], port: int, folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(END_SECONDS)
+            process.wait(HANG_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(END_SECONDS)
+            process.wait(HANG_SECONDS)
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int, complaints: Path) -> None:
     """Wait until the process listens."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + HANG_SECONDS
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1.0).close()
@@ -293,7 +292,7 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, complaints: Path)
 
 def _ask(path: Path, command: str) -> str:
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(END_SECONDS)
+        link.settimeout(HANG_SECONDS)
         link.connect(str(path))
         link.sendall(f"{command}\n".encode())
         return b"".join(iter(lambda: link.recv(65_536), b"")).decode()

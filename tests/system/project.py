@@ -6,14 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.patience import HANG_SECONDS
 from tmdb_assets.standin.arrivals import SlidingSecond
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ class Project:
             **options,
         )
 
-    def run(self, *arguments: str | Path, timeout: float = 90) -> tuple[int, str, str]:
+    def run(self, *arguments: str | Path, timeout: float = HANG_SECONDS) -> tuple[int, str, str]:
         """Run a `tmdb-assets` command to its end."""
         with self.start(*arguments) as process:
             try:
@@ -98,18 +98,6 @@ class Project:
                 except OSError:
                     continue
         return here
-
-
-def wait_until(
-    condition: Callable[[], Any], seconds: float, what: str, between: float = 0.1
-) -> Any:
-    """Return what the condition says as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (said := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(between)
-    return said
 
 
 def asked_since(arrivals: Sequence[Sequence[Any]], before: int) -> Counter[str]:

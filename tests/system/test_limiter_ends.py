@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.crowd import Crowd, stop
 from tests.system.judge import Verdict, tapped
-from tests.system.project import wait_until
 
 LOCK = """
 import fcntl, sys, time
@@ -35,7 +35,7 @@ def locked_by_a_stopped_process(path: Path) -> Iterator[float]:
         yield time.monotonic()
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(HANG_SECONDS)
 
 
 def test_a_stop_sends_128_threads_away_within_a_second_of_a_pause_of_a_minute(
@@ -48,7 +48,7 @@ def test_a_stop_sends_128_threads_away_within_a_second_of_a_pause_of_a_minute(
         ) as crowd,
     ):
         (member,) = crowd.members
-        wait_until(lambda: (line := member.line()) and line.pauses_seconds, 20, "a pause")
+        wait_until(lambda: (line := member.line()) and line.pauses_seconds, "a pause")
         time.sleep(1.0)
         stop(member)
         (line,) = crowd.lines()

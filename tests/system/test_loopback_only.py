@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS, wait_until
 from tests.system.dagster_dev import DagsterDev
-from tests.system.project import Project, wait_until
+from tests.system.project import Project
 
 LISTENS = "0A"
 """The state of a listening socket in /proc/net/tcp."""
@@ -99,7 +100,7 @@ def test_the_pages_of_dagster_dev_are_for_this_machine_alone(idle: Project) -> N
         found = listeners(family(idle))
     finally:
         idle.kill_all()
-        dagster_dev.process.wait(10)
+        dagster_dev.process.wait(HANG_SECONDS)
 
     assert (IPv4Address("127.0.0.1"), dagster_dev.port) in found
     assert open_to_others(found) == set()
@@ -109,13 +110,13 @@ def test_the_stand_in_and_a_run_with_a_queue_of_its_own_are_for_this_machine_alo
     idle: Project,
 ) -> None:
     with started(idle, "stand-in", "--port", "0", "--latency", "0.5") as stand_in:
-        own = wait_until(lambda: listeners([stand_in.pid]), 30, "the stand-in listens")
+        own = wait_until(lambda: listeners([stand_in.pid]), "the stand-in listens")
         ((address, port),) = own
         idle.environment["TMDB_ALLOWED_ORIGINS"] = f"http://{address}:{port}"
         found: set[Listener] = set(own)
         seen: set[int] = set()
         with started(idle, "run", idle.write_list(60)) as run:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + HANG_SECONDS
             while run.poll() is None and time.monotonic() < deadline:
                 pids = family(idle)
                 seen |= pids

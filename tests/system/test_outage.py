@@ -3,7 +3,8 @@
 import socket
 from pathlib import Path
 
-from tests.system.project import Project, wait_until
+from tests.patience import HANG_SECONDS, wait_until
+from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess
 from tmdb_assets.standin.settings import StandInSettings
 
@@ -25,11 +26,11 @@ def test_a_run_that_an_outage_ended_is_taken_up_by_dagster_and_no_url_has_failed
         with project.start("run", path) as process:
             log = project.folder / "data" / "dagster" / "run-daemon.log"
             ended = "TMDB has not answered for 4 s (connection refused)"
-            wait_until(lambda: log.is_file() and ended in log.read_text(), 60, "the run ended")
+            wait_until(lambda: log.is_file() and ended in log.read_text(), "the run ended")
             with StandInProcess(
                 StandInSettings(port=port, latency_seconds=0.2, cap=None)
             ) as server:
-                _, err = process.communicate(timeout=120)
+                _, err = process.communicate(timeout=HANG_SECONDS)
                 arrivals = server.arrivals()
 
     assert (process.returncode, err) == (0, "")

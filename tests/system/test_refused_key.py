@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.system.judge import judging
 from tests.system.project import ROOT
 from tmdb_assets import batches
@@ -42,7 +43,7 @@ def download(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

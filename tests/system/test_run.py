@@ -4,12 +4,8 @@ import json
 import os
 import signal
 
-from tests.system.project import (
-    Project,
-    asked_since,
-    most_in_any_second,
-    wait_until,
-)
+from tests.patience import HANG_SECONDS, wait_until
+from tests.system.project import Project, asked_since, most_in_any_second
 from tmdb_assets.standin.process import StandInProcess
 
 
@@ -39,7 +35,7 @@ def test_a_list_is_downloaded_to_the_end_under_the_cap_and_what_failed_is_tried_
     assert len(arrivals) == len(asked_since(arrivals, 0)) == 250
     assert most_in_any_second(arrivals) <= 50
     assert stand_in.statistics()["refused"] == 0
-    wait_until(lambda: not project.processes(), 30, "all processes ended")
+    wait_until(lambda: not project.processes(), "all processes ended")
 
     code, _, _ = project.run("run", path)
 
@@ -62,10 +58,10 @@ def test_ctrl_c_stops_in_good_order_and_the_next_run_resumes(
 ) -> None:
     path = project.write_list(400)
     with project.start("run", path) as process:
-        wait_until(lambda: done(project) > 60, 60, "60 outcomes")
+        wait_until(lambda: done(project) > 60, "60 outcomes")
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=40)
-    wait_until(lambda: not project.processes(), 30, "all processes ended")
+        _, err = process.communicate(timeout=HANG_SECONDS)
+    wait_until(lambda: not project.processes(), "all processes ended")
     settled, before = set(project.outcomes()), len(stand_in.arrivals())
 
     code, _, _ = project.run("run", path)
@@ -82,13 +78,13 @@ def test_kill_9_of_everything_loses_nothing_and_repeats_only_what_was_in_flight(
 ) -> None:
     path = project.write_list(400)
     with project.start("run", path) as process:
-        wait_until(lambda: done(project) > 100, 60, "100 outcomes")
+        wait_until(lambda: done(project) > 100, "100 outcomes")
         project.kill_all()
-        process.communicate(timeout=20)
+        process.communicate(timeout=HANG_SECONDS)
     settled, before = set(project.outcomes()), len(stand_in.arrivals())
     asked_before = set(asked_since(stand_in.arrivals(), 0))
 
-    code, _, err = project.run("run", path, timeout=120)
+    code, _, err = project.run("run", path)
 
     asked = asked_since(stand_in.arrivals(), before)
     assert (code, err) == (0, "")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.system.project import Project, wait_until
+from tests.patience import HANG_SECONDS, wait_until
+from tests.system.project import Project
 from tests.system.secret_search import find_secrets
 from tmdb_assets.cli.main import cli
 from tmdb_assets.standin.faults import KINDS
@@ -108,7 +109,7 @@ class Household:
 
     def command(self, *arguments: str | Path) -> tuple[int, str]:
         """Run a command of ours; return its code and all that it said, which is kept."""
-        code, out, err = self.project.run("--debug", *arguments, timeout=90)
+        code, out, err = self.project.run("--debug", *arguments)
         self._keep(f"{len(list(self._said.iterdir()))}-{arguments[0]}", out, err)
         return code, out + err
 
@@ -124,7 +125,7 @@ class Household:
             env=self.project.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=HANG_SECONDS,
             check=False,
         )
         self._keep("materialize", done.stdout, done.stderr)
@@ -184,7 +185,7 @@ def live(household: Household, url_list: Path, stops: int) -> dict[str, tuple[in
     for name in ("status", "failed", "limiter", "verify"):
         if name in cli.commands:
             done[name] = household.command(name)
-    wait_until(lambda: not household.project.processes(), 30, "all processes ended")
+    wait_until(lambda: not household.project.processes(), "all processes ended")
     return done
 
 
@@ -293,6 +294,6 @@ def test_the_other_origin_would_notice() -> None:
     with Elsewhere("127.0.0.1") as other:
         with socket.create_connection(("127.0.0.1", other.server_address[1]), 5) as link:
             link.sendall(b"GET /")
-        wait_until(lambda: other.received, 5, "it heard something")
+        wait_until(lambda: other.received, "it heard something")
 
     assert (other.connections, other.received) == (1, b"GET /")

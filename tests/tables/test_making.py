@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.tables.made_tables import (
     NOON,
     ORIGIN,
@@ -288,7 +289,7 @@ def test_another_process_with_another_seed_makes_the_same_bytes(data_dir: Path) 
         [sys.executable, "-c", script, str(data_dir), report.batch],
         check=True,
         env={**os.environ, "PYTHONHASHSEED": "7"},
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
 
     assert files(data_dir) == before

@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.patience import wait_until
-from tests.system.dagster_dev import BACKFILL, DagsterDev
+from tests.system.dagster_dev import DagsterDev
+from tests.system.dagster_questions import BACKFILL
 from tests.system.judge import judging
 from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess

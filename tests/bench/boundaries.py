@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from tests.bench.processes import Watch
 from tests.patience import wait_until
-from tests.system.dagster_dev import BACKFILL_OF_JOB, DagsterDev
+from tests.system.dagster_dev import DagsterDev
+from tests.system.dagster_questions import BACKFILL_OF_JOB
 from tests.system.judge import Verdict, tapped
 from tests.system.project import ROOT, Project
 

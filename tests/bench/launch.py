@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.patience import wait_until
-from tests.system.dagster_dev import MATERIALIZE, DagsterDev
+from tests.system.dagster_dev import DagsterDev
+from tests.system.dagster_questions import MATERIALIZE
 from tests.system.judge import judging
 from tests.system.project import Project
 from tmdb_assets.standin.process import StandInProcess

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.patience import HANG_SECONDS, wait_until
-from tests.system.dagster_dev import BACKFILL_OF_JOB, ENDED, Place, dagster_dev_in
+from tests.system.dagster_dev import ENDED, Place, dagster_dev_in
+from tests.system.dagster_questions import BACKFILL_OF_JOB
 from tests.system.project import asked_since, most_in_any_second
 from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
 from tmdb_assets.fetch_pool import PROGRESS_SECONDS

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.patience import wait_until
-from tests.system.dagster_dev import TERMINATE, Place, dagster_dev_in
+from tests.system.dagster_dev import Place, dagster_dev_in
+from tests.system.dagster_questions import TERMINATE
 
 SENSOR = "new_url_lists"
 LARGE, LARGE_BATCH = 100_000, 20_000

@@ -15,7 +15,14 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("project")
 
 
-LONGEST = ("test_run", "test_secrets", "test_kills", "test_browser", "test_dagster_kills")
+LONGEST = (
+    "test_run",
+    "test_secrets",
+    "test_kills",
+    "test_browser",
+    "test_dagster",
+    "test_dagster_kills",
+)
 """Modules with real runs that take one to four minutes."""
 
 

@@ -26,12 +26,12 @@ def project(tmp_path: Path, limiter: Path, stand_in: StandInProcess) -> Iterator
         yield project
 
 
-ALONE = {"test_rate", "test_overlap", "test_limiter_ends", "test_dagster"}
-"""Modules that measure rates: they have the machine to themselves (`make test`)."""
+RATES = {"test_rate", "test_rate_disturbed", "test_overlap", "test_limiter_ends"}
+"""Modules that measure rates: `make test` runs them after all else, two at a time."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.stem in ALONE:
-            item.add_marker(pytest.mark.alone)
+        if item.path.parent == Path(__file__).parent and item.path.stem in RATES:
+            item.add_marker(pytest.mark.rates)

@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Self
 
 from tests.patience import HANG_SECONDS
+from tests.system.judge import Verdict
 from tests.system.project import ROOT
 
 URLS_EACH = 1_000_000
+
+SLOW_SECONDS = 3.5
+"""64 threads are 18 requests/s so: three processes want all of the cap, none gets it alone."""
 
 
 @dataclass(frozen=True)
@@ -202,3 +206,13 @@ def stop(member: Member) -> None:
     """Ask a process to end as an operator would."""
     with suppress(ProcessLookupError):
         member.process.send_signal(signal.SIGTERM)
+
+
+def keeps_the_cap(verdict: Verdict, lines: list[Line], at_least: float) -> None:
+    """Check that it holds, that it is used, and that permits are what arrived."""
+    permits = sum(line.permits for line in lines)
+    assert verdict.most <= verdict.allowed, verdict
+    assert verdict.uses(at_least), verdict
+    assert summed(lines, "errors") == {}
+    assert not any(line.pauses_seconds or line.threads for line in lines)
+    assert 0 <= permits - verdict.arrivals <= len(lines)

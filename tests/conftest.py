@@ -15,30 +15,6 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("project")
 
 
-LONGEST = (
-    "test_run",
-    "test_secrets",
-    "test_kills",
-    "test_browser",
-    "test_dagster",
-    "test_dagster_kills",
-)
-"""Modules with real runs that take one to four minutes."""
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that all processes end at about the same time."""
-
-    def place(item: pytest.Item) -> int:
-        if item.path.parent.name != "system":
-            return len(LONGEST) + 1
-        name = item.path.stem
-        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
-
-    items.sort(key=place)
-
-
 @pytest.fixture(autouse=True)
 def a_clean_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.standin.asking import PARSERS
 from tmdb_assets.standin.door import fastest_parser
 from tmdb_assets.standin.server import StandIn
@@ -63,17 +64,22 @@ def ask() -> Ask:
 
 @pytest.fixture
 def talk() -> Talk:
-    """Send raw bytes and read until the connection ends, stays silent or never does."""
+    """Send raw bytes and read until the connection ends, stays silent or never does.
 
-    def send(origin: str, target: str, *, patience: float = 2.0) -> Wire:
+    Silence counts from the moment on at which what was received ends as it should.
+    """
+
+    def send(origin: str, target: str, *, patience: float = 2.0, ends: bytes = b"") -> Wire:
         address = (urlsplit(origin).hostname, urlsplit(origin).port)
         received = bytearray()
-        deadline = time.monotonic() + 5 * patience
-        with socket.create_connection(address, timeout=patience) as link:
+        deadline = time.monotonic() + (HANG_SECONDS if ends else 5 * patience)
+        with socket.create_connection(address, HANG_SECONDS if ends else patience) as link:
             link.sendall(f"GET {target} HTTP/1.1\r\nHost: stand-in\r\n\r\n".encode())
             try:
                 while piece := link.recv(65536):
                     received += piece
+                    if ends and received.endswith(ends):
+                        link.settimeout(patience)
                     if time.monotonic() > deadline:
                         return Wire(bytes(received), "endless")
             except ConnectionResetError:

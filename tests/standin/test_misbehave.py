@@ -133,7 +133,7 @@ def test_a_reset_in_the_headers_cuts_one_of_them(either_server: StandIn, talk: T
 
 
 def test_dripping_headers_come_a_byte_a_second(either_server: StandIn, talk: Talk) -> None:
-    seen = talk(either_server.origin, with_kind("drip_headers"), patience=0.3)
+    seen = talk(either_server.origin, with_kind("drip_headers"), patience=0.3, ends=b" d")
 
     assert seen.received == b"HTTP/1.1 200 OK\r\nx-drip: d"
     assert seen.ending == "silence"
@@ -160,7 +160,9 @@ def test_a_flood_of_interim_answers_lasts_as_long_as_the_client(either_server: S
 
 
 def test_a_flood_of_headers_goes_before_a_good_body(either_server: StandIn, talk: Talk) -> None:
-    seen = talk(either_server.origin, with_kind("header_flood"), patience=0.2)
+    seen = talk(
+        either_server.origin, with_kind("header_flood"), patience=0.2, ends=b"\r\n0\r\n\r\n"
+    )
 
     assert seen.head.count(b"\r\nx-flood: ") == 5000
     assert len(seen.head) > 65_536
@@ -202,13 +204,13 @@ def test_a_stalled_answer_is_silence(server: StandIn, talk: Talk) -> None:
 
 
 def test_a_stalled_body_stops_after_its_half(server: StandIn, talk: Talk) -> None:
-    seen = talk(server.origin, with_kind("stall_in_body"), patience=0.2)
+    seen = talk(server.origin, with_kind("stall_in_body"), patience=0.2, ends=HALF)
 
     assert (seen.body, seen.ending) == (HALF, "silence")
 
 
 def test_a_dripping_body_comes_a_byte_a_second(server: StandIn, talk: Talk) -> None:
-    seen = talk(server.origin, with_kind("drip"), patience=0.3)
+    seen = talk(server.origin, with_kind("drip"), patience=0.3, ends=WHOLE[:1])
 
     assert (seen.body, seen.ending) == (WHOLE[:1], "silence")
 

@@ -26,12 +26,29 @@ def project(tmp_path: Path, limiter: Path, stand_in: StandInProcess) -> Iterator
         yield project
 
 
+LONGEST = [
+    "test_run",
+    "test_secrets",
+    "test_kills",
+    "test_browser",
+    "test_dagster",
+    "test_dagster_kills",
+]
+"""Modules that take one to four minutes: they begin, so that all processes end at the same time."""
+
 RATES = {"test_rate", "test_rate_disturbed", "test_overlap", "test_limiter_ends"}
 """Modules that measure rates: `make test` runs them after all else, two at a time."""
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.stem in RATES:
-            item.add_marker(pytest.mark.rates)
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.stem in RATES:
+        item.add_marker(pytest.mark.rates)

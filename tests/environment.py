@@ -1,6 +1,9 @@
-"""An environment without what is the user's own."""
+"""An environment without what is the user's own, and with as little room as a test wants."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,3 +20,14 @@ def clean(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Have this process write no file beyond a size: as little room as one likes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

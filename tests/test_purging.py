@@ -1,10 +1,12 @@
 """What is too old goes, wherever it lies, and that it is gone stays known."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.environment import no_file_larger_than
 from tests.purgeable import (
     ABSENT,
     BATCH,
@@ -21,7 +23,7 @@ from tests.purgeable import (
 )
 from tests.store.stored_batches import frozen, names
 from tmdb_assets import batches, history
-from tmdb_assets.errors import BatchBusyError
+from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.inspection import inspect
 from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.outcomes import decode, encode
@@ -214,6 +216,31 @@ def test_rows_of_what_was_purged_go_too(films: Films) -> None:
     assert films.targets[0].name.encode() not in after
     report = make_tables(films.data_dir, BATCH)
     assert (report.rows["movies"], report.was_current) == (2, True)
+
+
+def test_rows_that_a_killed_purge_left_go_with_the_next(films: Films) -> None:
+    rows(films)
+    tables = films.data_dir / "tables"
+    shutil.copytree(tables, films.data_dir / "before")
+    films.purge()
+    shutil.rmtree(tables)
+    (films.data_dir / "before").rename(tables)  # as after a kill before they were made
+
+    assert films.purge() == []
+
+    report = make_tables(films.data_dir, BATCH)
+    assert (report.rows["movies"], report.was_current) == (2, True)
+
+
+def test_tables_that_cannot_be_made_anew_go_rather_than_stay_with_what_has_to_go(
+    films: Films,
+) -> None:
+    rows(films)
+    with no_file_larger_than(8_000), pytest.raises(StoreError):
+        films.purge()
+
+    assert parquet(films) == set()
+    assert films.there() == [1, 5]
 
 
 def test_where_there_were_no_tables_none_are_made(films: Films) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 from tmdb_assets import batches, history, outcomes, receipt
 from tmdb_assets.ages import Aged, older_than
 from tmdb_assets.batch_lock import BatchLock
-from tmdb_assets.errors import BatchBusyError
+from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.files import clear_away, read_file, storing, sync_folder, write_whole
 from tmdb_assets.model import Outcome, OutcomeKind
 from tmdb_assets.receipt import RECEIPT_NAME, batch_folder
-from tmdb_assets.tables.making import make_tables, remove_tables
+from tmdb_assets.tables.folder import has_tables, remove_tables
+from tmdb_assets.tables.making import has_stale_tables, make_tables_locked
+from tmdb_assets.tables.record import NewerTablesError, tables_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,11 @@ def _purge_batch(data_dir: Path, batch: str, before: float, now: float) -> Purge
         for one in last.values()
         if one.outcome is OutcomeKind.PURGED
     )
-    if old or has_leftovers:
+    if old or has_leftovers or has_stale_tables(data_dir, batch):
         with BatchLock(folder, batch, "purge") as lock:
-            had_tables = remove_tables(data_dir, batch)
             _purge_bodies(data_dir, batch, before, now)
             lock.beat()
-        if had_tables:
-            make_tables(data_dir, batch, "purge")
+            _purge_rows(data_dir, batch, lock)
     return Purged(batch, len(old), sum(one.bytes for one in old), len(old_history))
 
 
@@ -112,6 +112,20 @@ def _purge_bodies(data_dir: Path, batch: str, before: float, now: float) -> None
         if one.outcome is OutcomeKind.PURGED:
             clear_away(folder / f"{one.name}.json")
     sync_folder(folder)
+
+
+def _purge_rows(data_dir: Path, batch: str, lock: BatchLock) -> None:
+    """Make the tables of a batch of what is left; rather none than some with what has to go."""
+    if not has_tables(tables_folder(data_dir, batch)):
+        return
+    try:
+        make_tables_locked(data_dir, batch, lock)
+    except NewerTablesError:
+        remove_tables(data_dir, batch)
+        make_tables_locked(data_dir, batch, lock)
+    except StoreError:
+        remove_tables(data_dir, batch)
+        raise
 
 
 def _purged(outcome: Outcome, now: float) -> Outcome:

@@ -53,7 +53,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     origins = _origins(environment)
     credential = _credential(environment)
     return Settings(
-        data_dir=Path(environment.get("TMDB_DATA_DIR") or "data"),
+        data_dir=_folder(environment.get("TMDB_DATA_DIR") or "data"),
         url_lists_dir=Path(environment.get("TMDB_URL_LISTS_DIR") or "url_lists"),
         origins=origins,
         credential=credential,
@@ -68,6 +68,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         max_body_bytes=_whole(environment, "TMDB_MAX_BODY_MIB", _BODY) * _MIB,
         max_failed_share=_number(environment, "TMDB_MAX_FAILED_SHARE", _FAILED),
     )
+
+
+def _folder(text: str) -> Path:
+    """Return a folder without `..`: what that leads to behind a link, not every library asks."""
+    path = Path(text)
+    return path.resolve() if ".." in path.parts else path
 
 
 def require_credential(settings: Settings, origins: Iterable[str]) -> None:

@@ -82,3 +82,27 @@ def test_odd_values_are_told(
     monkeypatch.setenv("TMDB_DATA_DIR", str(tmp_path / "other"))
 
     assert "films-0001: 1 odd values" in tmdb_assets("tables")[2]
+
+
+def test_a_damaged_list_is_named_and_the_others_are_made(
+    tmdb_assets: Command, data_dir: Path
+) -> None:
+    (data_dir / "batches/films/list.json").write_text("{")
+
+    code, out, err = tmdb_assets("tables")
+
+    assert code == 2
+    assert "list films: " in err
+    assert "1 batches made" in out
+
+
+def test_a_batch_whose_tables_cannot_be_written_is_named_and_the_others_are_made(
+    tmdb_assets: Command, data_dir: Path
+) -> None:
+    (tables_folder(data_dir, "films-0001") / "movies.parquet").mkdir(parents=True)
+
+    code, _, err = tmdb_assets("tables")
+
+    assert code == 2
+    assert "batch films-0001: " in err
+    assert (tables_folder(data_dir, "more-0001") / "movies.parquet").is_file()

@@ -18,7 +18,8 @@ from tmdb_assets.tables.catalog import (
     current_catalog,
     refresh_catalog,
 )
-from tmdb_assets.tables.making import make_tables, remove_tables
+from tmdb_assets.tables.folder import remove_tables
+from tmdb_assets.tables.making import make_tables
 from tmdb_assets.tables.record import NewerTablesError
 from tmdb_assets.tables.schema import TABLES, documented
 

@@ -12,7 +12,8 @@ import pytest
 from tests.store.stored_batches import in_time
 from tests.tables.made_tables import NOON, download, files, made, movie, rows, store
 from tmdb_assets.errors import StoreError
-from tmdb_assets.tables.making import make_tables, remove_tables
+from tmdb_assets.tables.folder import remove_tables
+from tmdb_assets.tables.making import make_tables
 from tmdb_assets.tables.parquet import Spool, connected, glob_of, run_watched
 from tmdb_assets.tables.record import NewerTablesError
 

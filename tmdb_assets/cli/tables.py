@@ -6,7 +6,7 @@ import click
 
 from tmdb_assets import batches
 from tmdb_assets.cli import show
-from tmdb_assets.errors import BatchBusyError, BatchError
+from tmdb_assets.errors import BatchBusyError, BatchError, StoreError
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.settings import from_environment
 
@@ -30,17 +30,21 @@ def tables(name: str | None) -> None:
     data_dir = from_environment(os.environ).data_dir
     names = (batches.read_list(data_dir, name).name,) if name else batches.list_names(data_dir)
     code = made = 0
-    for batch in (one.name for each in names for one in batches.read_list(data_dir, each).batches):
-        if not batch_folder(data_dir, batch).is_dir():
-            continue
+    wanted: list[str] = []
+    for each in names:
         try:
-            report = make_tables(data_dir, batch)
-        except BatchBusyError as error:
-            show.err.print(f"batch {batch}: {error}", markup=False)
-            code = 1
+            wanted += [one.name for one in batches.read_list(data_dir, each).batches]
         except BatchError as error:  # the others are none the worse for it
-            show.err.print(f"batch {batch}: {error}", markup=False)
+            show.err.print(f"list {each}: {error}", markup=False)
             code = 2
+    for batch in wanted:
+        try:
+            if not batch_folder(data_dir, batch).is_dir():
+                continue
+            report = make_tables(data_dir, batch)
+        except (BatchError, StoreError) as error:
+            show.err.print(f"batch {batch}: {error}", markup=False)
+            code = max(code, 1 if isinstance(error, BatchBusyError) else 2)
         else:
             made += not report.was_current
             if report.odd:

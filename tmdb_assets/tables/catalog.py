@@ -10,13 +10,14 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tmdb_assets.errors import StoreError
 from tmdb_assets.files import (
     TEMPORARY_PREFIX,
     exclusive,
@@ -28,10 +29,10 @@ from tmdb_assets.files import (
     temporary_in,
     within,
 )
-from tmdb_assets.tables import record
+from tmdb_assets.tables import record, views
 from tmdb_assets.tables.engine import closing, duckdb
 from tmdb_assets.tables.parquet import glob_of, quoted, stored
-from tmdb_assets.tables.schema import DESCRIPTIONS, NEWEST, SCHEMA_VERSION, TABLES
+from tmdb_assets.tables.schema import SCHEMA_VERSION, TABLES
 
 CATALOG_NAME = "catalog.duckdb"
 ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
@@ -41,6 +42,7 @@ _FORMAT = 1
 _LOCK = ".lock"
 _LOCK_WAIT_SECONDS = 60.0
 _MEMORY = "512MB"
+_MORE_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def current_catalog(data_dir: Path) -> Path | None:
         StoreError: the data folder cannot be read or written.
     """
     state = _State.of(data_dir)
-    if not state.records:
+    if not state.folders:
         return None
     path = catalog_path(data_dir)
     if _said(path) != state.about():
@@ -118,13 +120,13 @@ class _State:
 
     Attributes:
         folder: absolute path of the data folder.
-        records: the records of all batches that have tables, sorted.
-        digest: of their paths, times and sizes.
+        folders: of all batches that have tables, sorted; the record of some may be missing.
+        digest: of names, times and sizes of their files.
         kinds: tables that have a file.
     """
 
     folder: str
-    records: tuple[Path, ...]
+    folders: tuple[Path, ...]
     digest: str
     kinds: tuple[str, ...]
 
@@ -132,18 +134,22 @@ class _State:
     def of(cls, data_dir: Path) -> "_State":
         """Look at names, times and sizes, not into files."""
         tables = within(data_dir, "tables")
-        seen, kinds, records = hashlib.sha256(), set(), []
+        seen, folders = hashlib.sha256(), []
+        kinds: set[str] = set()
         with storing(tables):
             for folder in sorted(tables.glob("*/*/")):
-                kinds |= {one for one in TABLES if (folder / f"{one}.parquet").exists()}
-                path = folder / record.RECORD_NAME
-                if path.exists():
-                    found = path.stat()
+                found = {}
+                for table in TABLES:
+                    with suppress(FileNotFoundError):
+                        found[table] = (folder / f"{table}.parquet").stat()
+                if found:
+                    kinds |= found.keys()
+                    folders.append(folder)
                     seen.update(os.fsencode(folder.name))
-                    seen.update(f" {found.st_mtime_ns} {found.st_size}\n".encode())
-                    records.append(path)
-        here = os.path.abspath(data_dir)  # noqa: PTH100 - without .., and links as they are
-        return cls(here, tuple(records), seen.hexdigest(), tuple(sorted(kinds)))
+                for table, one in found.items():
+                    seen.update(f" {table} {one.st_mtime_ns} {one.st_size}\n".encode())
+        here = os.path.abspath(data_dir)  # noqa: PTH100 - links as they are
+        return cls(here, tuple(folders), seen.hexdigest(), tuple(sorted(kinds)))
 
     def about(self) -> dict[str, str]:
         """Return what the catalogue says of itself, without the moment."""
@@ -189,23 +195,50 @@ def _build(data_dir: Path, wait_seconds: float, *, is_counted: bool) -> _Built:
             leftovers = [*path.parent.glob(f"{TEMPORARY_PREFIX}*")]
         for leftover in leftovers:
             remove(leftover)
-        state = _State.of(data_dir)
-        schemas = [found.schema for one in state.records if (found := record.read(one.parent))]
-        outdated = sum(schema < SCHEMA_VERSION for schema in schemas)
-        temporary = temporary_in(path.parent)
-        try:
-            with _opened(temporary) as connection:
-                _fill(connection, state, is_mixed=outdated > 0)
-                hidden = _count(connection, "superseded")
-                rows = {view: _count(connection, view) for view in TABLES if is_counted}
-            sync_file(temporary)
-            with storing(path):
-                temporary.replace(path)
-        except BaseException:
-            remove(temporary)
-            raise
+        built = _built(data_dir, path, is_counted=is_counted)
         sync_folder(path.parent)
-    return _Built(path, rows, len(state.records), hidden, outdated)
+    return built
+
+
+def _built(data_dir: Path, path: Path, *, is_counted: bool) -> _Built:
+    """Make the file anew; begin again if tables came or went meanwhile."""
+    for _ in range(_MORE_TRIES):
+        state = _State.of(data_dir)
+        try:
+            return _built_of(state, path, is_counted=is_counted)
+        except StoreError:
+            if _State.of(data_dir) == state:
+                raise
+    return _built_of(_State.of(data_dir), path, is_counted=is_counted)
+
+
+def _built_of(state: _State, path: Path, *, is_counted: bool) -> _Built:
+    # a batch without a record is one whose tables are being renamed, or were when somebody died
+    records = [record.read(folder) for folder in state.folders]
+    outdated = sum(one is not None and one.schema < SCHEMA_VERSION for one in records)
+    temporary = temporary_in(path.parent)
+    try:
+        with _opened(temporary) as connection:
+            _fill(connection, state, is_mixed=outdated > 0 or None in records)
+            hidden = _count(connection, "superseded")
+            rows = {view: _count(connection, view) for view in TABLES if is_counted}
+            # closing does it too, and says nothing when there is no room
+            connection.execute("CHECKPOINT")
+        sync_file(temporary)
+        # what somebody wrote into the old one does not belong to the new one
+        remove(_log_of(path))
+        with storing(path):
+            temporary.replace(path)
+    except BaseException:
+        remove(temporary)
+        remove(_log_of(temporary))
+        raise
+    return _Built(path, rows, len(state.folders), hidden, outdated)
+
+
+def _log_of(path: Path) -> Path:
+    """Return where DuckDB writes before it writes to a database."""
+    return path.with_name(f"{path.name}.wal")
 
 
 @contextmanager
@@ -234,50 +267,14 @@ def _fill(connection: duckdb.DuckDBPyConnection, state: _State, *, is_mixed: boo
     about = {**state.about(), "refreshed_at": moment}
     connection.executemany("INSERT INTO about VALUES (?, ?)", [*about.items()])
     connection.execute("CREATE TABLE superseded (view VARCHAR, url VARCHAR, batch VARCHAR)")
-    has_lists = len({path.parent.parent for path in state.records}) > 1
+    has_lists = len({folder.parent for folder in state.folders}) > 1
     for table in TABLES:
-        source = None
+        rows = None
         if table in state.kinds:
-            source = _source(state.folder, table, is_mixed=is_mixed)
+            rows = views.source(state.folder, table, is_mixed=is_mixed)
             if has_lists:
-                connection.execute(_supersede(table, source))
-        connection.execute(_view(table, source))
-        for comment in _comments(table):
+                connection.execute(views.supersede(table, rows))
+        connection.execute(views.view(table, rows))
+        for comment in views.comments(table):
             connection.execute(comment)
     connection.commit()
-
-
-def _source(folder: str, table: str, *, is_mixed: bool) -> str:
-    pattern = f"{glob_of(Path(folder))}/tables/*/*/{table}.parquet"
-    return f"read_parquet({quoted(pattern)}{', union_by_name = true' * is_mixed})"
-
-
-def _view(table: str, source: str | None) -> str:
-    """Return the view of a table, an empty one of the same types if it has no file."""
-    columns = TABLES[table]
-    if source is None:
-        nothing = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns)
-        return f"CREATE VIEW {table} AS SELECT {nothing} WHERE false"
-    names = ", ".join(f'one."{column.name}"' for column in columns)
-    return (
-        f"CREATE VIEW {table} AS SELECT {names} FROM {source} AS one WHERE NOT EXISTS ("  # noqa: S608
-        f"FROM superseded AS old WHERE old.view = '{table}' "
-        "AND old.url = one.url AND old.batch = one.batch)"
-    )
-
-
-def _supersede(table: str, source: str) -> str:
-    """Return what lists all rows of a URL but the newest one."""
-    return f"""
-        INSERT INTO superseded
-        SELECT '{table}', url, batch
-        FROM {source}
-        WHERE url IN (SELECT url FROM {source} GROUP BY url HAVING count(*) > 1)
-        QUALIFY row_number() OVER (PARTITION BY url ORDER BY {NEWEST[table]} DESC, batch DESC) > 1
-    """  # noqa: S608
-
-
-def _comments(table: str) -> Iterator[str]:
-    yield f"COMMENT ON VIEW {table} IS {quoted(DESCRIPTIONS[table])}"
-    for column in TABLES[table]:
-        yield f'COMMENT ON COLUMN {table}."{column.name}" IS {quoted(column.description)}'

@@ -15,7 +15,6 @@ from pathlib import Path
 from tmdb_assets import batches
 from tmdb_assets.batch_lock import BatchLock
 from tmdb_assets.files import (
-    TEMPORARY_PREFIX,
     clear_away,
     make_folder,
     read_file,
@@ -29,6 +28,7 @@ from tmdb_assets.outcomes import FILE_NAME, OutcomeReader
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.tables import record
 from tmdb_assets.tables.engine import duckdb
+from tmdb_assets.tables.folder import file_of, has_tables, is_whole, sweep
 from tmdb_assets.tables.lines import Context, body_line, outcome_line, table_of
 from tmdb_assets.tables.looking import Duplicate, look
 from tmdb_assets.tables.parquet import LIBRARY, Spool, connected
@@ -86,19 +86,56 @@ def make_tables(data_dir: Path, batch: str, holder: str = "") -> TablesReport:
         BatchError: there is no such batch, or it is damaged or of a newer format.
         StoreError: its files cannot be read, or tables cannot be written.
     """
-    began = time.monotonic()
     targets = batches.load(data_dir, batch)
-    responses, folder = batch_folder(data_dir, batch), record.tables_folder(data_dir, batch)
+    responses = batch_folder(data_dir, batch)
     make_folder(responses)
-    make_folder(folder)
-    with BatchLock(responses, batch, holder or "tables") as lock, connected() as connection:
-        last = _last(responses, targets)
+    with BatchLock(responses, batch, holder or "tables") as lock:
+        return _make(data_dir, batch, targets, lock)
+
+
+def make_tables_locked(data_dir: Path, batch: str, lock: BatchLock) -> TablesReport:
+    """Do the same for who has the lock of the batch already."""
+    return _make(data_dir, batch, batches.load(data_dir, batch), lock)
+
+
+def has_stale_tables(data_dir: Path, batch: str) -> bool:
+    """Say whether a batch has tables that are not of its outcomes, or have no record to tell.
+
+    Raises:
+        BatchError: there is no such batch, or it is damaged or of a newer format.
+        StoreError: its files cannot be read.
+    """
+    folder = record.tables_folder(data_dir, batch)
+    if not has_tables(folder):
+        return False
+    try:
         made = record.read(folder)
-        made_of = record.digest(batch, last)
-        was_current = made is not None and made.made_of == made_of and _is_whole(folder, made)
+    except record.NewerTablesError:
+        return False  # its digest is not ours
+    last = _last(batch_folder(data_dir, batch), batches.load(data_dir, batch))
+    return made is None or made.made_of != record.digest(batch, last)
+
+
+def _make(data_dir: Path, batch: str, targets: Sequence[Target], lock: BatchLock) -> TablesReport:
+    began = time.monotonic()
+    responses, folder = batch_folder(data_dir, batch), record.tables_folder(data_dir, batch)
+    make_folder(folder)
+    with connected() as connection:
+        last = _last(responses, targets)
+        made, made_of = record.read(folder), record.digest(batch, last)
+        work = _Work(responses, folder, batch, lock.beat)
+        is_ours = made is not None and (made.made_of, made.library) == (made_of, LIBRARY)
+        was_current = made is not None and is_ours and is_whole(folder, made)
         if made is None or not was_current:
-            made = _Work(responses, folder, batch, lock.beat).do(connection, last, made_of)
-        seen = look(connection, folder, made.rows)
+            made = work.do(connection, last, made_of)
+        try:
+            seen = look(connection, folder, made.rows)
+        except duckdb.Error:
+            if not was_current:
+                raise
+            # damaged, with the size that it had
+            was_current, made = False, work.do(connection, last, made_of)
+            seen = look(connection, folder, made.rows)
     sizes = made.bytes.values()
     return TablesReport(
         batch=batch,
@@ -118,32 +155,6 @@ def make_tables(data_dir: Path, batch: str, holder: str = "") -> TablesReport:
     )
 
 
-def remove_tables(data_dir: Path, batch: str) -> bool:
-    """Remove the tables of a batch, of whatever version, and say whether there were any.
-
-    Files that are not ours stay, and their folder with them. Takes no lock: tables that somebody
-    makes at this moment may come to lie there all the same.
-
-    Raises:
-        BatchError: it is no name of a batch.
-        StoreError: they cannot be removed.
-    """
-    folder = record.tables_folder(data_dir, batch)
-    with storing(folder):
-        had_some = folder.is_dir() and any(path.suffix == ".parquet" for path in folder.iterdir())
-        if not folder.is_dir():
-            return False
-    clear_away(folder / RECORD_NAME)
-    for table in TABLES:
-        clear_away(_file(folder, table))
-    _sweep(folder)
-    sync_folder(folder)
-    with storing(folder):
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    return had_some
-
-
 def _last(responses: Path, targets: Sequence[Target]) -> list[Outcome]:
     """Return the outcomes that count, in the order of the batch."""
     names = {target.url: target.name for target in targets}
@@ -159,31 +170,6 @@ def _fetched(last: Sequence[Outcome]) -> dict[str, int]:
         if outcome.has_body:
             counts[table_of(outcome.url)] += 1
     return {**counts, "outcomes": len(last)}
-
-
-def _is_whole(folder: Path, made: Record) -> bool:
-    """Say whether exactly the files that a record names are there, with their sizes."""
-    sizes = {}
-    for table in TABLES:
-        path = _file(folder, table)
-        if path.is_symlink():
-            return False
-        with storing(path):
-            if path.exists():
-                sizes[table] = path.stat().st_size
-    return sizes == made.bytes and made.library == LIBRARY
-
-
-def _file(folder: Path, table: str) -> Path:
-    return folder / f"{table}.parquet"
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a crash left; nobody else writes here while we have the lock."""
-    with storing(folder):
-        leftovers = [*folder.glob(f"{TEMPORARY_PREFIX}*")]
-    for leftover in leftovers:
-        remove(leftover)
 
 
 @dataclass(slots=True)
@@ -202,7 +188,7 @@ class _Work:
     def do(
         self, connection: duckdb.DuckDBPyConnection, last: Sequence[Outcome], made_of: str
     ) -> Record:
-        _sweep(self.folder)
+        sweep(self.folder)
         with ExitStack() as stack:
             spools = {table: stack.enter_context(Spool(self.folder, table)) for table in TABLES}
             rows = self._spool(spools, last)
@@ -265,7 +251,7 @@ class _Work:
         """Rename all, and say so at the end."""
         clear_away(self.folder / RECORD_NAME)
         for table in TABLES:
-            path = _file(self.folder, table)
+            path = file_of(self.folder, table)
             if table in written:
                 with storing(path):
                     written[table].replace(path)

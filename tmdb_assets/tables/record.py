@@ -113,6 +113,8 @@ def read(folder: Path) -> Record | None:
     if not isinstance(fields, dict):
         return None
     _check_version(folder, fields)
+    if not (isinstance(fields.get("schema"), int) and isinstance(fields.get("rows"), dict)):
+        return None
     try:
         examples = tuple(OddValue(**example) for example in fields["odd_examples"])
         names = Record.__dataclass_fields__.keys() - {"odd_examples"}

@@ -20,6 +20,7 @@ def execute(
     key: str,
     *,
     tmdb: TmdbResource | None = None,
+    tags: dict[str, str] | None = None,
     raise_on_error: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Materialize a partition with all of its checks."""
@@ -28,6 +29,7 @@ def execute(
         partition_key=key,
         instance=project.instance,
         resources={"tmdb": tmdb or project.tmdb},
+        tags=tags,
         raise_on_error=raise_on_error,
     )
 

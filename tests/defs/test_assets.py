@@ -10,11 +10,13 @@ import pytest
 from tests.defs.execution import evaluations, execute, failure_of, values
 from tests.defs.project import Project
 from tmdb_assets.batch_lock import LOCK_NAME
-from tmdb_assets.defs.assets import RETRY_TAG, TOO_MANY_FAILED_TAG
+from tmdb_assets.defs.asked import ASKED_TAG, asked_with
+from tmdb_assets.defs.assets import BUSY_TAG, RETRY_TAG, TOO_MANY_FAILED_TAG
 from tmdb_assets.defs.checks import CAP_WAS_HELD, NO_URL_FAILED
 from tmdb_assets.files import exclusive
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.standin.server import StandIn
+from tmdb_assets.tables.record import read, tables_folder
 
 
 def test_a_materialized_partition_has_a_file_per_url_and_tells_of_it_in_numbers(
@@ -119,6 +121,43 @@ def test_a_second_run_of_a_batch_fails_at_once_and_says_why(project: Project) ->
         result = execute(project, added.all_batches[0], raise_on_error=False)
 
     assert "is being downloaded by another run" in failure_of(result).description
+    assert tags_of(project, result)[BUSY_TAG] == "true"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("TMDB_REQUESTS_PER_SECOND", "10"), ("TMDB_MAX_ATTEMPTS", "2")]
+)
+def test_a_run_that_was_asked_for_with_other_settings_asks_for_nothing_and_says_which(
+    project: Project, stand_in: StandIn, variable: str, value: str
+) -> None:
+    added = project.add(100)
+    asked = asked_with(project.with_(**{variable: value}).settings())
+
+    result = execute(project, added.all_batches[0], tags={ASKED_TAG: asked}, raise_on_error=False)
+
+    assert f"was asked for with {variable}={value}, but the Dagster that runs it was sta" in (
+        failure_of(result).description or ""
+    )
+    assert stand_in.statistics()["arrivals"] == 0
+
+
+def test_a_run_that_was_asked_for_with_its_own_settings_does_its_work(project: Project) -> None:
+    added = project.add(100)
+    asked = asked_with(project.tmdb.settings())
+
+    assert execute(project, added.all_batches[0], tags={ASKED_TAG: asked}).success
+
+
+def test_no_credential_is_in_what_a_run_was_asked_for_with(project: Project) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.secret"  # noqa: S105 - made up
+    settings = project.with_(
+        TMDB_READ_ACCESS_TOKEN=token, TMDB_LIMITER="redis://:hidden@127.0.0.1/0"
+    ).settings()
+
+    asked = asked_with(settings)
+
+    assert token not in asked
+    assert "hidden" not in asked
 
 
 def test_a_registered_partition_without_a_batch_fails_with_its_name(project: Project) -> None:
@@ -200,6 +239,10 @@ def test_beyond_the_allowed_share_the_run_fails_with_all_that_it_found_out(
     assert (checks[NO_URL_FAILED].passed, checks[CAP_WAS_HELD].passed) == (False, True)
     assert tags_of(project, result)[TOO_MANY_FAILED_TAG] == "true"
     assert RETRY_TAG not in tags_of(project, result)
+    # their step is skipped, and what failed has to be seen all the same
+    made = read(tables_folder(project.data_dir, added.all_batches[0]))
+    assert made is not None
+    assert (made.rows["outcomes"], made.rows["movies"]) == (100, 87)
 
     stand_in.change({"script": {}})
     stand_in.reset()

@@ -8,7 +8,7 @@ import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
 from tests.defs.runs import FAILURE, QUEUED, STARTED, SUCCESS, add_run
-from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
+from tmdb_assets.defs.assets import BUSY_TAG, TOO_MANY_FAILED_TAG
 from tmdb_assets.defs.queue import (
     QUEUE_DAEMON,
     RETRIED_BY_TAG,
@@ -103,6 +103,25 @@ def test_a_run_that_did_all_it_could_is_no_failure(instance: dg.DagsterInstance)
 
     assert failures(instance, [did_all.run_id]) == []
     assert failures(instance, [did_all.run_id, broken.run_id]) == ["about movies-0002"]
+
+
+def test_that_the_batch_of_a_run_of_others_was_busy_is_no_failure(
+    instance: dg.DagsterInstance,
+) -> None:
+    runs = [add_run(instance, "movies-0001", STARTED, {**NEVER, BUSY_TAG: "true"}) for _ in "12"]
+    for run in runs:
+        instance.report_run_failed(run, "busy")
+    ours, theirs = ([run.run_id] for run in runs)
+
+    assert failures(instance, theirs, followed=theirs) == []
+    assert failures(instance, [*ours, *theirs], followed=theirs) == ["busy"]
+
+
+def test_another_failure_of_a_run_of_others_counts(instance: dg.DagsterInstance) -> None:
+    run = add_run(instance, "movies-0001", STARTED, NEVER)
+    instance.report_run_failed(run, "no room")
+
+    assert failures(instance, [run.run_id], followed=[run.run_id]) == ["no room"]
 
 
 def test_a_run_that_will_be_retried_is_no_failure_yet(instance: dg.DagsterInstance) -> None:

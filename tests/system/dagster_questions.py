@@ -165,3 +165,9 @@ LOCATIONS = """
   loadStatus locationOrLoadError { __typename ... on PythonError { message } }
 } } } }
 """
+
+FAILURE = """
+query ($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { failureMetadata { description } error { message } }
+} } } }
+"""

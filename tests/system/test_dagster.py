@@ -1,8 +1,10 @@
 """Every way to start through Dagster, against a real `dagster dev`: as a user's clicks would."""
 
+import json
 import logging
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ import pytest
 
 from tests.patience import HANG_SECONDS, wait_until
 from tests.system.dagster_dev import ENDED, Place, dagster_dev_in
-from tests.system.dagster_questions import BACKFILL_OF_JOB
-from tests.system.project import asked_since, most_in_any_second
+from tests.system.dagster_questions import BACKFILL_OF_JOB, FAILURE
+from tests.system.project import COMMAND, asked_since, most_in_any_second
 from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
 from tmdb_assets.fetch_pool import PROGRESS_SECONDS
 
@@ -220,6 +222,50 @@ def test_ctrl_c_while_a_run_starts_leaves_no_run_behind(place: Place) -> None:
     (run,) = place.dev.runs()[key]
     assert run["status"] == "CANCELED"
     assert place.done(key) < 200
+
+
+def test_a_click_on_a_batch_that_a_command_downloads_does_not_end_the_command(
+    place: Place,
+) -> None:
+    key = "twice-stand-in-0001"
+    with place.project.start("run", place.write("twice.txt", 7001, 90)) as command:
+        wait_until(lambda: place.done(key) >= 10, "the command's run sends", 0.05)
+        place.stand_in.change({"latency_seconds": 15.0})  # its batch lasts until the other came
+        clicked = place.dev.materialize(key)
+        wait_until(lambda: place.dev.status(clicked) in ENDED, "the other has ended")
+        place.stand_in.change({"latency_seconds": 0.3})
+        out, err = command.communicate(timeout=HANG_SECONDS)
+
+    assert (command.returncode, err) == (0, ""), out
+    assert place.done(key) == 90
+    assert place.dev.status(clicked) == "FAILURE"
+    assert says_why(place, clicked, "is being downloaded by another run")
+
+
+def test_a_command_with_another_cap_than_dagster_has_is_told_so_and_sends_nothing(
+    place: Place,
+) -> None:
+    before = len(place.stand_in.arrivals())
+    slower = {**place.project.environment, "TMDB_REQUESTS_PER_SECOND": "10"}
+    command = subprocess.run(
+        [*COMMAND, "run", place.write("slower.txt", 8001, 20)],
+        cwd=place.project.folder,
+        env=slower,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+
+    assert command.returncode == 1
+    assert "TMDB_REQUESTS_PER_SECOND=10, but the Dagster that runs it was started with 50" in (
+        " ".join(command.stderr.split())
+    )
+    assert len(place.stand_in.arrivals()) == before
+
+
+def says_why(place: Place, run: str, words: str) -> bool:
+    return words in json.dumps(place.dev.ask(FAILURE, id=run))
 
 
 def statuses(place: Place, key: str) -> list[str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,7 @@ class Session:
         self._beacon = settings.data_dir / "dagster" / "run-daemon.id"
         self._began_at = datetime.now(UTC)
         self._run_ids: set[str] = set()
+        self._followed: set[str] = set()
         self._queued: set[str] = set()
         self._suspects: dict[str, float] = {}
         self._next_reap = 0.0
@@ -118,7 +119,7 @@ class Session:
                 if (key := waiting.popleft()) not in busy:
                     fresh.append(key)
             self._queued.update(fresh)
-            runs = queue.submit(self._instance, defs, fresh, self._folder)
+            runs = queue.submit(self._instance, defs, fresh, self._folder, self._settings)
             for number, run_id in enumerate(runs):
                 self._run_ids.add(run_id)
                 self._keep_daemon()
@@ -134,7 +135,7 @@ class Session:
                 active = queue.active_runs(self._instance, keys)
                 if not active and not waiting:
                     return
-                self._run_ids.update(run.run_id for run in active)
+                self._note(active)
                 self._keep_daemon()
                 self._reap()
                 if self.problems():
@@ -143,6 +144,14 @@ class Session:
                 elif waiting and len(active) < QUEUED_AT_MOST // 2:
                     yield from self._submit(waiting)
             yield
+
+    def _note(self, active: Iterable[queue.Run]) -> None:
+        """Count runs of others, and retries, among those that we watch."""
+        for run in active:
+            if run.run_id not in self._run_ids:
+                self._run_ids.add(run.run_id)
+                if run.parent_run_id not in self._run_ids - self._followed:
+                    self._followed.add(run.run_id)
 
     def stop(self) -> None:
         """Take our runs from the queue, interrupt those under way, and wait until they ended."""
@@ -166,7 +175,7 @@ class Session:
 
     def problems(self) -> list[str]:
         """Return why runs of ours failed for good, each reason once."""
-        return queue.failures(self._instance, self._run_ids, self._began_at)
+        return queue.failures(self._instance, self._run_ids, self._began_at, self._followed)
 
     def _keep_daemon(self) -> None:
         if self._daemon is not None and self._daemon.poll() is None:

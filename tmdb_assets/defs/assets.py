@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from tmdb_assets.defs import checks, metadata
+from tmdb_assets.defs.asked import ASKED_TAG, check_as_asked
 from tmdb_assets.defs.lists import url_lists
 from tmdb_assets.defs.partitions import GROUP, OWNERS, RESPONSES, batches_partitions
 from tmdb_assets.defs.resources import TmdbResource
 from tmdb_assets.download import download_batch
-from tmdb_assets.errors import OutageError, TmdbAssetsError
+from tmdb_assets.errors import BatchBusyError, OutageError, TmdbAssetsError
+from tmdb_assets.model import Settings
 from tmdb_assets.report import Report
 
 RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
@@ -17,6 +19,9 @@ RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
 
 TOO_MANY_FAILED_TAG = "tmdb_assets/too_many_failed"
 """On a run that did all it could, and failed only because of TMDB_MAX_FAILED_SHARE."""
+
+BUSY_TAG = "tmdb_assets/batch_was_busy"
+"""On a run that did nothing, since another had its batch."""
 
 
 @dg.asset(
@@ -45,8 +50,12 @@ def tmdb_responses(
     _shed_tags(context)
     try:
         settings = tmdb.settings()
+        if context.run.parent_run_id is None:  # another time may have other settings
+            check_as_asked(context.run.tags.get(ASKED_TAG, "{}"), settings)
         report = download_batch(context.partition_key, settings, context.run.run_id)
     except TmdbAssetsError as error:
+        if isinstance(error, BatchBusyError):
+            context.instance.add_run_tags(context.run.run_id, {BUSY_TAG: "true"})
         if isinstance(error, OutageError):
             # a failure of its own is not repeated otherwise (dagster.yaml); this one may well pass
             context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "true"})
@@ -58,12 +67,23 @@ def tmdb_responses(
     yield from checks.of_run(report)
     if has_failed:
         context.instance.add_run_tags(context.run.run_id, {TOO_MANY_FAILED_TAG: "true"})
+        _make_tables(context, settings)
         raise _too_many_failed(report, settings.max_failed_share)
+
+
+def _make_tables(context: dg.AssetExecutionContext, settings: Settings) -> None:
+    """Have what was fetched, and why the rest was not, in tables although their step is skipped."""
+    from tmdb_assets.tables.making import make_tables  # noqa: PLC0415 - DuckDB costs a run's start
+
+    try:
+        make_tables(settings.data_dir, context.partition_key, context.run.run_id)
+    except TmdbAssetsError as error:
+        context.log.warning("no tables: %s", error)
 
 
 def _shed_tags(context: dg.AssetExecutionContext) -> None:
     """Undo what a former run said of itself: a re-execution inherits tags."""
-    own_tags = (RETRY_TAG, TOO_MANY_FAILED_TAG)
+    own_tags = (RETRY_TAG, TOO_MANY_FAILED_TAG, BUSY_TAG)
     if inherited := {tag: "false" for tag in own_tags if tag in context.run.tags}:
         context.instance.add_run_tags(context.run.run_id, inherited)
 

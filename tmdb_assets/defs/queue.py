@@ -24,7 +24,8 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
 
-from tmdb_assets.defs.assets import TOO_MANY_FAILED_TAG
+from tmdb_assets.defs.asked import ASKED_TAG, asked_with
+from tmdb_assets.defs.assets import BUSY_TAG, TOO_MANY_FAILED_TAG
 from tmdb_assets.defs.checks import lines_evaluation
 from tmdb_assets.defs.jobs import DOWNLOAD_JOB
 from tmdb_assets.defs.lists import list_event
@@ -34,6 +35,9 @@ from tmdb_assets.errors import ConfigurationError, StoreError
 from tmdb_assets.files import exclusive, is_held
 from tmdb_assets.model import Settings
 from tmdb_assets.plans import Added
+
+Run = dg.DagsterRun
+"""What callers need not know more of than its id, its parent and its tags."""
 
 LOCATION = "tmdb_assets.definitions"
 """Name of our code location: what `workspace.yaml` makes of the module."""
@@ -134,7 +138,11 @@ def _is_decided(failed: dg.RunRecord) -> bool:
 
 
 def submit(
-    instance: dg.DagsterInstance, definitions: dg.Definitions, keys: Iterable[str], folder: Path
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    keys: Iterable[str],
+    folder: Path,
+    settings: Settings,
 ) -> Iterator[str]:
     """Queue one run per batch, in this order; yield their ids as they are queued.
 
@@ -143,14 +151,16 @@ def submit(
         definitions: those of our code location.
         keys: registered partitions.
         folder: where the code location is loaded.
+        settings: that the runs have to have.
     """
+    asked = asked_with(settings)
     repository = definitions.get_repository_def().name
     remote_origin, python_origin = _origins(folder, repository)
     job = definitions.resolve_job_def(DOWNLOAD_JOB)
     for key in keys:
         run = instance.create_run_for_job(
             job_def=job,
-            tags={PARTITION_TAG: key},
+            tags={PARTITION_TAG: key, ASKED_TAG: asked},
             remote_job_origin=remote_origin,
             job_code_origin=python_origin,
         )
@@ -177,7 +187,10 @@ def cancel(instance: dg.DagsterInstance, data_dir: Path, runs: Iterable[dg.Dagst
 
 
 def failures(
-    instance: dg.DagsterInstance, run_ids: Collection[str], since: datetime | None = None
+    instance: dg.DagsterInstance,
+    run_ids: Collection[str],
+    since: datetime | None = None,
+    followed: Collection[str] = (),
 ) -> list[str]:
     """Return why those of these runs failed that will not be retried, each reason once.
 
@@ -187,6 +200,7 @@ def failures(
         instance: where the runs are.
         run_ids: those that matter.
         since: no run that failed before that is among them.
+        followed: those of others; that their batch was busy, as with a run of ours, is no failure.
     """
     failed = instance.get_run_records(
         filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
@@ -197,6 +211,7 @@ def failures(
         if run.run_id in run_ids
         and run.tags.get(WILL_RETRY_TAG) != "true"
         and run.tags.get(TOO_MANY_FAILED_TAG) != "true"
+        and not (run.run_id in followed and run.tags.get(BUSY_TAG) == "true")
     ]
     return list(dict.fromkeys(_reason(instance, run) for run in for_good))
 

@@ -16,12 +16,13 @@ from tmdb_assets.tables.shapes import ByKey, Inside, Many, Shape, Struct
 from tmdb_assets.tables.values import decode
 
 TYPED = ("movies", "tv", "people")
+ROOM = 100_000
 
 
-def row(table: str, body: Any) -> Row:
+def row(table: str, body: Any, room: int = ROOM) -> Row:
     """Make a row as it is made of a file: through JSON text."""
     decoded = decode(text_of(body))
-    return row_of(table, decoded.document, is_plain=decoded.is_plain)
+    return row_of(table, decoded.document, is_plain=decoded.is_plain, room=room)
 
 
 def text_of(body: Any) -> bytes:
@@ -156,26 +157,54 @@ def bodies(table: str) -> st.SearchStrategy[Any]:
     return near | st.dictionaries(names, documents(names), max_size=5)
 
 
-@given(st.sampled_from(TYPED).flatmap(lambda table: st.tuples(st.just(table), bodies(table))))
-def test_columns_and_other_fields_give_the_body_back(case: tuple[str, Any]) -> None:
+CASES = st.sampled_from(TYPED).flatmap(lambda table: st.tuples(st.just(table), bodies(table)))
+ROOMS = st.integers(0, 300) | st.just(ROOM)
+
+
+@given(CASES, ROOMS)
+def test_columns_and_other_fields_give_the_body_back(case: tuple[str, Any], room: int) -> None:
     table, body = case
 
-    made = row(table, body)
+    made = row(table, body, room)
 
     assert bare(restored(table, made)) == bare(json.loads(text_of(body)))
     assert (made.other_fields is None) <= (not made.odd)
     json.dumps(made.fields, ensure_ascii=False, allow_nan=False).encode()  # DuckDB can read it
 
 
-@given(st.sampled_from(TYPED).flatmap(lambda table: st.tuples(st.just(table), bodies(table))))
-def test_a_plain_body_makes_the_same_row_at_a_closer_look(case: tuple[str, Any]) -> None:
+@given(CASES, ROOMS)
+def test_a_plain_body_makes_the_same_row_at_a_closer_look(case: tuple[str, Any], room: int) -> None:
     table, body = case
     decoded = decode(text_of(body))
     if decoded.is_plain:
-        quick = row_of(table, decoded.document, is_plain=True)
-        again = row_of(table, decoded.document, is_plain=True)  # now its shapes are known
+        quick = row_of(table, decoded.document, is_plain=True, room=room)
+        again = row_of(table, decoded.document, is_plain=True, room=room)  # its shapes are known
 
-        assert quick == again == row_of(table, decoded.document, is_plain=False)
+        assert quick == again == row_of(table, decoded.document, is_plain=False, room=room)
+
+
+@given(CASES, ROOMS)
+def test_places_take_no_more_than_their_room_and_the_names_of_the_body(
+    case: tuple[str, Any], room: int
+) -> None:
+    table, body = case
+
+    places = json.loads(row(table, body, room).other_fields or "{}").keys()
+
+    inner = [place for place in places if "/" in place]
+    assert sum(len(place) + 40 for place in inner[:-1]) <= room
+    assert len(places) - len(inner) <= len(body)
+
+
+@given(CASES, ROOMS)
+def test_the_room_alters_neither_columns_nor_what_is_odd(case: tuple[str, Any], room: int) -> None:
+    table, body = case
+
+    narrow, wide = row(table, body, room), row(table, body)
+
+    assert narrow.fields == wide.fields
+    assert (narrow.odd, narrow.more_odd) == (wide.odd, wide.more_odd)
+    assert narrow.weight == wide.weight
 
 
 # --- what the stand-in answers has columns --------------------------------------------------------
@@ -271,7 +300,7 @@ def test_a_value_of_another_type_is_null_kept_and_named(name: str, value: Any, r
 def test_a_number_that_no_json_has_is_kept_as_text() -> None:
     decoded = decode(b'{"id": 1, "popularity": -1e999}')
 
-    made = row_of("movies", decoded.document, is_plain=decoded.is_plain)
+    made = row_of("movies", decoded.document, is_plain=decoded.is_plain, room=ROOM)
 
     assert made.fields["popularity"] is None
     assert json.loads(made.other_fields or "") == {"popularity": "-inf"}
@@ -292,6 +321,49 @@ def test_places_tell_where_in_the_body_something_was() -> None:
         "a~1b": None,
     }
     assert [odd.place for odd in made.odd] == ["credits/cast/1/order", "credits/cast/2"]
+
+
+def test_a_list_with_too_many_odd_places_is_kept_whole_under_its_own() -> None:
+    cast = [{"id": number, "new": 1} for number in range(10)]
+    body = {"id": 1, "credits": {"cast": cast, "new": 2}, "videos": {"new": 3}}
+
+    made = row("movies", body, 200)
+
+    assert made.fields["credits"] == {"cast": [{"id": number} for number in range(10)]}
+    assert json.loads(made.other_fields or "") == {
+        "credits/cast": cast,
+        "credits/new": 2,
+        "videos/new": 3,
+    }
+
+
+def test_only_the_first_hundred_odd_values_of_a_body_are_named() -> None:
+    made = row("movies", {"id": 1, "genres": [1] * 250, "runtime": "x"})
+
+    assert [odd.place for odd in made.odd] == [f"genres/{number}" for number in range(100)]
+    assert made.more_odd == 151
+
+
+def test_the_place_of_an_odd_value_ends_after_200_letters() -> None:
+    made = row("movies", {"id": 1, "watch/providers": {"results": {"k" * 500: 1}}})
+
+    assert [len(odd.place) for odd in made.odd] == [200]
+
+
+def test_items_of_lists_weigh_what_their_columns_take() -> None:
+    ints, texts = 8, 16
+    body = {
+        "id": 1,
+        "origin_country": ["DE", None],
+        "genres": [{}, None, 5],
+        "release_dates": {"results": [{"release_dates": [{}]}]},
+        "watch/providers": {"results": {"DE": {}}},
+    }
+    dates = (texts + 16) + (8 + ints + 3 * texts + 16)
+
+    assert row("movies", body).weight == (
+        2 * texts + 3 * (ints + texts) + dates + texts + (texts + 5 * 16)
+    )
 
 
 def test_empty_days_are_null_and_not_odd() -> None:

@@ -10,10 +10,11 @@ from tmdb_assets.model import Outcome
 from tmdb_assets.tables.rows import Odd, row_of
 from tmdb_assets.tables.schema import TABLES, TYPED
 from tmdb_assets.tables.shapes import Scalar
-from tmdb_assets.tables.values import decode, fitting
+from tmdb_assets.tables.values import HEAVIEST, decode, fitting
 
 _DETAILS = re.compile(r"/3/(movie|tv|person)/[0-9]+")
 _IDS = range(-(2**63), 2**63)
+_LEAST_ROOM = 64 << 10  # letters for places, where a body has fewer itself
 _PLAIN = tuple(
     (column.name, column.shape)
     for column in TABLES["outcomes"]
@@ -34,11 +35,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row on its way: the fields by the key of their column, or its name where it has none."""
+    """A row on its way: the fields by the key of their column, or its name where it has none.
+
+    `odd`, `more_odd` and `weight` are as `Row` has them.
+    """
 
     table: str
     fields: Mapping[str, object]
     odd: tuple[Odd, ...] = ()
+    more_odd: int = 0
+    weight: int = 0
 
 
 def table_of(url: str) -> str:
@@ -67,11 +73,16 @@ def body_line(outcome: Outcome, body: bytes, context: Context) -> Line | None:
     if table != "responses":
         document = decoded.document
         if _is_object_with_id(document):
-            row = row_of(table, document, is_plain=decoded.is_plain)
-            language = parameters.get("language")
-            more = {"language": language, "other_fields": row.other_fields}
-            return Line(table, {**ours, **more, **row.fields}, row.odd)
-        odd = (Odd("", "no object with an id within 64 bits"),)
+            room = max(len(body), _LEAST_ROOM)
+            row = row_of(table, document, is_plain=decoded.is_plain, room=room)
+            if row.weight <= HEAVIEST:
+                language = parameters.get("language")
+                more = {"language": language, "other_fields": row.other_fields}
+                fields = {**ours, **more, **row.fields}
+                return Line(table, fields, row.odd, row.more_odd, row.weight)
+            odd = (Odd("", "lists of more items than there is memory for"),)
+        else:
+            odd = (Odd("", "no object with an id within 64 bits"),)
     return Line("responses", {**ours, "path": url.path, "body": body.decode()}, odd)
 
 

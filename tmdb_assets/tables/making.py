@@ -29,13 +29,11 @@ from tmdb_assets.receipt import batch_folder
 from tmdb_assets.tables import record
 from tmdb_assets.tables.engine import duckdb
 from tmdb_assets.tables.folder import file_of, has_tables, is_whole, sweep
-from tmdb_assets.tables.lines import Context, body_line, outcome_line, table_of
+from tmdb_assets.tables.lines import Context, Line, body_line, outcome_line, table_of
 from tmdb_assets.tables.looking import Duplicate, look
 from tmdb_assets.tables.parquet import LIBRARY, Spool, connected
 from tmdb_assets.tables.record import EXAMPLES, RECORD_NAME, OddValue, Record
 from tmdb_assets.tables.schema import TABLES
-
-_PLACE_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,26 +219,27 @@ class _Work:
             rows["outcomes"] += 1
             if not outcome.has_body:
                 continue
-            table, fields = self._row(outcome, context)
-            if fields:
-                spools[table].add(fields)
-                rows[table] += 1
+            line = self._row(outcome, context)
+            if line is not None:
+                spools[line.table].add(line.fields, line.weight)
+                rows[line.table] += 1
         return rows
 
-    def _row(self, outcome: Outcome, context: Context) -> tuple[str, Mapping[str, object]]:
-        """Return a body's row and its table; nothing if it is not as fetched."""
+    def _row(self, outcome: Outcome, context: Context) -> Line | None:
+        """Return a body's row; None if it is not as fetched."""
         body = _body(self.responses / f"{outcome.name}.json", outcome)
         line = None if body is None else body_line(outcome, body, context)
         if line is None:
             self.skipped += 1
             self._note(OddValue(outcome.url, "", "its file is missing or altered"))
-            return "", {}
+            return None
         self.moved += line.table != table_of(outcome.url)
         for odd in line.odd:
-            # its names are data: they may be long, or no text
-            place = odd.place[:_PLACE_LETTERS].encode(errors="replace").decode()
+            # its names are data: they may be no text
+            place = odd.place.encode(errors="replace").decode()
             self._note(OddValue(outcome.url, place, odd.reason))
-        return line.table, line.fields
+        self.odd += line.more_odd
+        return line
 
     def _note(self, odd: OddValue) -> None:
         self.odd += 1

@@ -18,10 +18,11 @@ from tmdb_assets.errors import StoreError
 from tmdb_assets.files import open_file, remove, storing, sync_file, temporary_in
 from tmdb_assets.tables.engine import closing, duckdb
 from tmdb_assets.tables.schema import TABLES
+from tmdb_assets.tables.values import HEAVIEST
 
 LIBRARY = f"duckdb {duckdb.__version__}"
 
-_PART_BYTES = 4 << 20
+_PART_BYTES = 4 << 20  # and no more of `HEAVIEST` than one row may have
 _ROW_GROUP = "16MB"
 _MEMORY_BYTES = 256 << 20
 _LONGEST_LINE = 16 << 20  # DuckDB's default
@@ -44,6 +45,7 @@ class Spool:
         self._parts: list[Path] = []
         self._file: BinaryIO | None = None
         self._room = 0
+        self._lift = 0
         self._longest = 0
 
     def __enter__(self) -> Self:
@@ -61,18 +63,23 @@ class Spool:
         for part in self._parts:
             remove(part)
 
-    def add(self, fields: Mapping[str, object]) -> None:
-        """Take a row: JSON values by the key of their column, or its name where it has no key.
+    def add(self, fields: Mapping[str, object], weight: int = 0) -> None:
+        """Take a row.
+
+        Args:
+            fields: JSON values by the key of their column, or its name where it has no key.
+            weight: as `Row` has it, at most `HEAVIEST`.
 
         Raises:
             StoreError: the folder cannot be written.
         """
         line = _line_of(fields).encode() + b"\n"
         with storing(self._folder):
-            if self._file is None or self._room < 0:
+            if self._file is None or self._room < 0 or self._lift < weight:
                 self._file = self._next_part()
             self._file.write(line)
         self._room -= len(line)
+        self._lift -= weight
         self._longest = max(self._longest, len(line))
 
     def _next_part(self) -> BinaryIO:
@@ -80,6 +87,7 @@ class Spool:
         part = temporary_in(self._folder)
         self._parts.append(part)
         self._room = _PART_BYTES
+        self._lift = HEAVIEST
         return open(open_file(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")  # noqa: PTH123 - it has no path
 
     def _close(self) -> None:
@@ -140,6 +148,7 @@ def connected() -> Iterator[duckdb.DuckDBPyConnection]:
             "autoload_known_extensions = false",
             "preserve_insertion_order = false",  # rows keep theirs with one thread
             "TimeZone = 'UTC'",
+            "enable_progress_bar = false",  # it writes one where Python has no script
         ):
             connection.execute(f"SET {setting}")
         yield connection
@@ -152,9 +161,21 @@ def stored() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise StoreError(
-            f"DuckDB cannot make tables: {first_line(error)}: make room in TMDB_DATA_DIR, "
-            "and run again"
+            f"DuckDB cannot make tables: {first_line(error)}: {_remedy(error)}"
         ) from error
+
+
+def _remedy(error: duckdb.Error) -> str:
+    match error:
+        case duckdb.IOException():
+            return "make room in TMDB_DATA_DIR, and run again"
+        case duckdb.OutOfMemoryException() if "max_temp_directory_size" in str(error):
+            return "make room in the folder for temporary files, TMPDIR, and run again"
+        case duckdb.OutOfMemoryException():
+            return (
+                "close what takes memory on this machine and run again; report it if it comes back"
+            )
+    return "run again, and report it if it comes back"
 
 
 def run_watched(connection: duckdb.DuckDBPyConnection, sql: str, beat: Callable[[], None]) -> None:

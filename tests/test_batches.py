@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.movie_lists import TMDB, loaded, record, small_batches, written
 from tmdb_assets.batches import add, batch_file, list_names, load, origins_of, plan, read_list
 from tmdb_assets.errors import BatchError, StoreError, UrlListError
 from tmdb_assets.model import Settings
-from tmdb_assets.plans import split_sizes
+from tmdb_assets.plans import split_between, split_sizes
 
 settings = pytest.fixture(small_batches)
 
@@ -46,6 +47,36 @@ def test_no_batch_has_a_single_url_but_the_only_one(count: int, batch_size: int)
 
 def test_the_remainder_is_spread() -> None:
     assert split_sizes(100_001, 2000) == [1961] * 41 + [1960] * 10
+
+
+@given(
+    st.integers(1, 20).flatmap(lambda most: st.lists(st.integers(1, most), max_size=400)),
+    st.integers(100, 300),
+)
+def test_batches_part_no_request_and_are_as_even_as_that_allows(
+    requests: list[int], batch_size: int
+) -> None:
+    sizes = split_between(requests, batch_size)
+
+    assert sum(sizes) == sum(requests)
+    assert set(accumulate(sizes)) <= set(accumulate(requests))
+    assert all(0 < size <= batch_size for size in sizes)
+    even = -(-sum(requests) // max(len(sizes), 1))
+    most = max(requests, default=1)
+    assert all(even - most <= size < even + most for size in sizes)
+    assert len(sizes) <= -(-sum(requests) // (batch_size - most + 1))
+
+
+@given(st.integers(0, 5000), st.integers(100, 20_000))
+def test_where_nothing_goes_together_batches_are_those_of_any_list(
+    count: int, batch_size: int
+) -> None:
+    assert split_between([1] * count, batch_size) == split_sizes(count, batch_size)
+
+
+def test_a_request_that_would_be_parted_makes_one_batch_more_if_it_fits_into_none() -> None:
+    assert split_between([4] * 50, 100) == [100, 100]
+    assert split_between([3] * 66 + [2], 100) == [66, 66, 68]
 
 
 def test_every_url_is_in_exactly_one_batch_in_the_order_of_the_list(

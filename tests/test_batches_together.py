@@ -43,7 +43,7 @@ def test_urls_that_go_together_come_together_however_far_apart_they_stand(
     assert [url for batch in batches for url in batch] == [
         f"/movie/{number}{name}" for number in range(90) for name in RESOURCES
     ]
-    assert added.plan.batch_sizes == tuple(map(len, batches)) == (90, 90, 90, 90)
+    assert added.plan.batch_sizes == tuple(map(len, batches)) == (88, 92, 88, 92)
     assert (added.plan.new, added.plan.requests, added.plan.combine) == (360, 90, True)
     assert json.loads(record(settings).read_text())["combine"] is True
 
@@ -119,19 +119,38 @@ def test_combining_a_list_without_a_good_line_makes_no_list(
     assert not record(settings).parent.exists()
 
 
-def test_a_group_that_two_batches_share_costs_a_request_more_and_no_other_does(
-    tmp_path: Path, settings: Settings
+@pytest.mark.parametrize(
+    ("films", "sizes"), [(70, [69, 69, 72]), (300, [90] * 10), (33, [99]), (34, [51, 51])]
+)
+def test_no_cut_parts_what_is_asked_for_together(
+    tmp_path: Path, settings: Settings, films: int, sizes: list[int]
 ) -> None:
-    added = add(scattered(tmp_path, *range(70), resources=RESOURCES[:3]), settings, combine=True)
+    path = scattered(tmp_path, *range(films), resources=RESOURCES[:3])
+
+    planned = plan(path, settings, combine=True)
+    added = add(path, settings, combine=True)
 
     requests = [
-        requests_for(load(settings.data_dir, batch), {}, combined=True)
+        len(requests_for(load(settings.data_dir, batch), {}, combined=True))
         for batch in added.all_batches
     ]
+    assert planned == added.plan
+    assert [*planned.batch_sizes] == [*map(len, urls_of(settings, added))] == sizes
+    assert requests == [size // 3 for size in sizes]
+    assert planned.requests == films
 
-    assert added.plan.batch_sizes == (70, 70, 70)
-    assert added.plan.requests == 70
-    assert [len(some) for some in requests] == [24, 24, 24]
+
+def test_a_list_that_grows_parts_nothing_of_what_is_new(tmp_path: Path, settings: Settings) -> None:
+    add(scattered(tmp_path, *range(10), resources=RESOURCES[:1]), settings, combine=True)
+
+    grown = add(scattered(tmp_path, *range(70)), settings)
+
+    requests = [
+        len(requests_for(load(settings.data_dir, batch), {}, combined=True))
+        for batch in grown.new_batches
+    ]
+    assert sum(requests) == grown.plan.requests == 70
+    assert sum(grown.plan.batch_sizes) == 10 * 3 + 60 * 4
 
 
 def test_a_list_from_before_combining_is_read(tmp_path: Path, settings: Settings) -> None:

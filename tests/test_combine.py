@@ -178,7 +178,7 @@ def test_each_target_is_asked_for_exactly_once_by_a_canonical_url(paths: list[st
     grouping = Grouping()
     for one in targets:
         grouping.add(one.url)
-    assert grouping.requests == len(requests)
+    assert [*grouping.requests()] == [len(one.parts) or 1 for one in requests]
     for request in requests:
         assert canonical(request.url, [TMDB]).url == request.url
         assert len(request.parts) in {0, *range(2, APPENDED_AT_MOST + 1)}
@@ -192,7 +192,15 @@ def test_a_grouping_numbers_groups_in_the_order_of_their_first_url() -> None:
     numbers = [grouping.add(f"{TMDB}/3{path}") for path in paths]
 
     assert numbers == [0, 1, 0, 2, 1]
-    assert grouping.requests == 3
+    assert [*grouping.requests()] == [2, 2, 1]
+
+
+def test_more_than_tmdb_appends_takes_further_requests() -> None:
+    grouping = Grouping()
+    for _ in range(2 * APPENDED_AT_MOST + 1):
+        grouping.add(f"{TMDB}/3/movie/1")
+
+    assert [*grouping.requests()] == [APPENDED_AT_MOST, APPENDED_AT_MOST, 1]
 
 
 # --- conditions ---------------------------------------------------------------------------------

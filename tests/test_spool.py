@@ -53,7 +53,9 @@ def test_every_line_comes_out_once_and_groups_in_the_order_of_their_first(
 
     assert lines == ([url for some in groups.values() for url in some] if combine else urls)
     assert spool.urls == len(urls)
-    assert spool.requests == (len(groups) if combine else len(urls))
+    assert (spool.grouping is not None) == combine
+    if spool.grouping is not None:
+        assert [*spool.grouping.requests()] == [len(some) for some in groups.values()]
 
 
 @pytest.mark.parametrize("combine", [True, False])
@@ -61,7 +63,8 @@ def test_a_spool_of_nothing_has_no_lines(tmp_path: Path, *, combine: bool) -> No
     lines, spool = spooled(tmp_path, [], combine=combine)
 
     assert lines == []
-    assert (spool.urls, spool.requests) == (0, 0)
+    assert spool.urls == 0
+    assert spool.grouping is None or not spool.grouping.requests()
 
 
 def test_all_waits_in_one_temporary_that_goes_in_the_end(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tmdb_assets.frozen import (
 from tmdb_assets.list_name import is_name, list_name
 from tmdb_assets.lists import Scan, check_file
 from tmdb_assets.model import Settings, Target
-from tmdb_assets.plans import Added, Plan, split_sizes, summary
+from tmdb_assets.plans import Added, Plan, split_between, split_sizes, summary
 from tmdb_assets.spool import Spool
 from tmdb_assets.urls import key, origin_of, target
 
@@ -52,12 +52,12 @@ def plan(path: Path, settings: Settings, name: str | None = None, *, combine: bo
     frozen = _current(settings.data_dir, name)
     frozen = replace(frozen, combine=frozen.combine or combine)
     scan = _scan(path, settings, frozen)
-    grouping = Grouping()
+    grouping = Grouping() if frozen.combine else None
     for url in scan.new_urls():
-        if frozen.combine:
+        if grouping is not None:
             grouping.add(url)
-    requests = grouping.requests if frozen.combine else scan.new
-    return summary(frozen, scan, requests, settings.batch_size)
+    sizes, requests = _split(scan.new, grouping, settings.batch_size)
+    return summary(frozen, scan, requests, sizes)
 
 
 def add(
@@ -100,7 +100,7 @@ def add(
             write_record(folder, frozen)
         sweep(folder, frozen)
     return Added(
-        plan=summary(frozen, scan, requests, settings.batch_size),
+        plan=summary(frozen, scan, requests, [batch.urls for batch in batches]),
         new_batches=tuple(batch.name for batch in batches),
         all_batches=tuple(batch.name for batch in frozen.batches),
     )
@@ -213,18 +213,26 @@ def _freeze(
     spool = Spool(folder, combine=frozen.combine)
     try:
         spool.fill(chain((first,), urls))
-        sizes = split_sizes(spool.urls, batch_size)
+        sizes, requests = _split(spool.urls, spool.grouping, batch_size)
         with storing(folder), closing(spool.lines()) as lines:
             batches = tuple(
                 write_batch(folder, number, tuple(islice(lines, size)))
                 for number, size in enumerate(sizes, len(frozen.batches) + 1)
             )
-        return batches, spool.requests
+        return batches, requests
     finally:
         spool.close()
         # goes only if it is empty: the first file of a new list broke off
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _split(urls: int, grouping: Grouping | None, batch_size: int) -> tuple[list[int], int]:
+    """Return the sizes of the batches of new URLs, and the requests that all of them take."""
+    if grouping is None:
+        return split_sizes(urls, batch_size), urls
+    requests = grouping.requests()
+    return split_between(requests, batch_size), len(requests)
 
 
 def _source(path: Path, scan: Scan) -> Source:

@@ -196,10 +196,16 @@ class Grouping:
         self._sizes[number] += 1
         return number
 
-    @property
-    def requests(self) -> int:
-        """How many requests all of these URLs take together."""
-        return sum(-(-size // APPENDED_AT_MOST) for size in self._sizes)
+    def requests(self) -> Sequence[int]:
+        """Return how many URLs each of the requests is for, in the order of the groups."""
+        return array(
+            "B",  # a byte each
+            (
+                min(APPENDED_AT_MOST, size - start)
+                for size in self._sizes
+                for start in range(0, size, APPENDED_AT_MOST)
+            ),
+        )
 
 
 def _resource(url: str) -> _Resource | None:

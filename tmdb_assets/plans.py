@@ -1,6 +1,10 @@
 """What adding a file of URLs does to a list, as values: planned, or done."""
 
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from tmdb_assets.frozen import FrozenList
 from tmdb_assets.lists import Rejected, Scan
@@ -56,7 +60,32 @@ def split_sizes(count: int, batch_size: int) -> list[int]:
     return [count // batches + (index < count % batches) for index in range(batches)]
 
 
-def summary(frozen: FrozenList, scan: Scan, requests: int, batch_size: int) -> Plan:
+def split_between(requests: Sequence[int], batch_size: int) -> list[int]:
+    """Return the sizes of batches of at most `batch_size` URLs that part no request.
+
+    As even as that allows: each ends where an even one would, or less than a request before.
+
+    Args:
+        requests: how many URLs each is for, in order; all are far smaller than a batch.
+        batch_size: URLs in a batch at most.
+    """
+    urls = sum(requests)
+    sizes = _moved_back(requests, split_sizes(urls, batch_size))
+    if max(sizes, default=0) > batch_size:
+        # smaller ones, with room for what the batch before leaves over
+        room = max(requests) - 1
+        sizes = _moved_back(requests, split_sizes(urls, batch_size - room))
+    return sizes
+
+
+def _moved_back(requests: Iterable[int], sizes: Iterable[int]) -> list[int]:
+    """Return the sizes with each cut where a request ends: there already, or the last before."""
+    ends = array("q", accumulate(requests, initial=0))
+    cuts = [ends[bisect_right(ends, cut) - 1] for cut in accumulate(sizes, initial=0)]
+    return [end - begin for begin, end in pairwise(cuts)]
+
+
+def summary(frozen: FrozenList, scan: Scan, requests: int, batch_sizes: Iterable[int]) -> Plan:
     """Return what a finished scan means for the list that it was made for."""
     return Plan(
         name=frozen.name,
@@ -69,7 +98,7 @@ def summary(frozen: FrozenList, scan: Scan, requests: int, batch_size: int) -> P
         rejected=scan.rejected,
         had_credential=scan.had_credential,
         first_rejected=tuple(scan.first_rejected),
-        batch_sizes=tuple(split_sizes(scan.new, batch_size)),
+        batch_sizes=tuple(batch_sizes),
         combine=frozen.combine,
         requests=requests,
     )

@@ -1,7 +1,7 @@
 """URLs on their way from a file into batches: they wait in a temporary, so that memory stays small.
 
-Even batches need the count first. And URLs that can be asked for together have to come together,
-however far apart they stand in the user's file.
+Even batches need the count first, and the sizes of what goes together. That has to come together,
+however far apart it stands in the user's file.
 """
 
 import mmap
@@ -18,7 +18,7 @@ class Spool:
 
     Attributes:
         urls: how many there are.
-        requests: how many requests they take.
+        grouping: which of them can be asked for together; None if that is not wanted.
     """
 
     def __init__(self, folder: Path, *, combine: bool) -> None:
@@ -29,15 +29,10 @@ class Spool:
             combine: whether URLs that can be asked for together come together.
         """
         self._path = temporary_in(folder)
-        self._grouping = Grouping() if combine else None
+        self.grouping = Grouping() if combine else None
         self._groups = array("q")
         self._ends = array("q", [0])
         self.urls = 0
-
-    @property
-    def requests(self) -> int:
-        """Requests that all of the URLs take."""
-        return self.urls if self._grouping is None else self._grouping.requests
 
     def fill(self, urls: Iterable[str]) -> None:
         """Take in distinct canonical URLs.
@@ -49,8 +44,8 @@ class Spool:
             for url in urls:
                 file.write(f"{url}\n")
                 self.urls += 1
-                if self._grouping is not None:
-                    self._groups.append(self._grouping.add(url))
+                if self.grouping is not None:
+                    self._groups.append(self.grouping.add(url))
                     self._ends.append(self._ends[-1] + len(url) + 1)
 
     def lines(self) -> Generator[bytes]:
@@ -60,7 +55,7 @@ class Spool:
             OSError: the temporary cannot be read.
         """
         with self._path.open("rb") as file:
-            if self._grouping is None or not self.urls:
+            if self.grouping is None or not self.urls:
                 yield from file
                 return
             order = sorted(range(self.urls), key=self._groups.__getitem__)

@@ -235,12 +235,26 @@ def test_changes_writes_a_list_of_what_lists_have(tell: Tell, server: StandIn) -
     assert out.endswith(f"tmdb-assets changes --since {today}\n")
 
 
-def test_changes_without_anything_in_a_list_says_so(tell: Tell) -> None:
-    code, out, _ = tell("changes", "--since", yesterday())
+def test_changes_without_anything_in_a_list_says_so_and_asks_nothing(
+    tell: Tell, server: StandIn
+) -> None:
+    code, out, err = tell("changes", "--since", yesterday())
 
     assert code == 0
     assert "\nNothing of it is in a list, so nothing was written.\n" in out
+    assert "no list has a movie: its changes are not asked for (--new takes ids in)\n" in err
     assert not Path("changes.txt").exists()
+    assert server.statistics()["arrivals"] == 0
+
+
+def test_changes_tells_of_urls_that_name_no_tmdb_id(tell: Tell, server: StandIn) -> None:
+    freeze(server, "/movie/tt0137523", "/movie/550")
+
+    code, _, err = tell("changes", "--since", yesterday())
+
+    assert code == 0
+    words = "1 URLs name no TMDB id (as {}/3/movie/tt0137523): what changed is not known of them"
+    assert words.format(server.origin) in err
 
 
 def test_changes_can_have_new_ids_and_say_it_in_json(tell: Tell) -> None:
@@ -263,7 +277,7 @@ def test_changes_says_which_pages_cannot_be_had(
 ) -> None:
     monkeypatch.setattr("tmdb_assets.sources.change_pages.MOST_PAGES", 2)
 
-    code, _, err = tell("changes", "--since", yesterday(), "--kind", "tv")
+    code, _, err = tell("changes", "--since", yesterday(), "--kind", "tv", "--new")
 
     assert code == 0
     assert f"tv on {yesterday()}: TMDB does not give the last 1 pages: refresh all of that" in err
@@ -281,7 +295,7 @@ def test_help_has_examples_line_by_line(tmdb_assets: Command, name: str) -> None
 def test_changes_of_a_long_time_are_shown_by_kind(tell: Tell) -> None:
     since = (datetime.now(UTC).date() - timedelta(days=30)).isoformat()
 
-    code, out, err = tell("changes", "--since", since)
+    code, out, err = tell("changes", "--since", since, "--new")
 
     assert code == 0
     assert "│ movie  │ all │" in out

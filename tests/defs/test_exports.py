@@ -1,9 +1,11 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from tests.defs.execution import values
 from tests.defs.project import Project
@@ -218,12 +220,62 @@ def test_nothing_is_made_of_no_kind(project: Project) -> None:
     assert not Path(project.folder / "url_lists").exists()
 
 
-def tick(project: Project, wishes: str) -> dg.RunRequest:
+def test_what_only_other_kinds_have_is_passed_over(project: Project, stand_in: StandIn) -> None:
+    stand_in.change({"export_lines": 50})
+    make(
+        project,
+        kinds=["movie", "tv", "keyword"],
+        append=["release_dates", "season/1", "credits"],
+        min_popularity=0.001,
+        adult=True,
+        video=True,
+    )
+
+    ends = {
+        name: (project.folder / "url_lists" / name).read_text().split()[0].partition("?")[2]
+        for name in dropped(project)
+    }
+    assert ends == {
+        "movie-export.txt": "append_to_response=release_dates,credits",
+        "tv-export.txt": "append_to_response=season%2F1,credits",
+        "keyword-export.txt": "",
+    }
+
+
+def test_a_kind_without_anything_that_is_to_stand_alone_has_its_details(
+    project: Project, stand_in: StandIn
+) -> None:
+    stand_in.change({"export_lines": 50})
+    said = make(project, kinds=["keyword", "collection"], append=["images"], separate=True)
+
+    assert [row["written"] for row in said["exports"]] == [50, 100]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"append": ["credits", "guests"]}, "'guests' is no sub-resource of movie or tv: take"),
+        ({"append": [f"season/{number}" for number in range(21)]}, "21 sub-resources are more"),
+        ({"kinds": ["movie", "season"]}, "exports no ids of 'season'"),
+        ({"separate": True}, "nothing stands alone without sub-resources"),
+    ],
+)
+def test_all_kinds_are_checked_before_the_first_list_is_dropped(
+    project: Project, stand_in: StandIn, config: dict[str, Any], words: str
+) -> None:
+    failed = failure(project, **{"kinds": ["movie", "tv"], **config})
+
+    assert words in str(failed.description)
+    assert stand_in.statistics()["file_requests"] == 0
+    assert dropped(project) == []
+
+
+def tick(project: Project, wishes: str, **variables: str) -> dg.RunRequest:
     """Evaluate the schedule of a morning; return what it requests."""
     with dg.build_schedule_context(
         instance=project.instance,
         scheduled_execution_time=datetime(2026, 11, 24, 8, 30, tzinfo=UTC),
-        resources={"tmdb": project.with_(TMDB_DAILY_EXPORT=wishes)},
+        resources={"tmdb": project.with_(TMDB_DAILY_EXPORT=wishes, **variables)},
     ) as context:
         found = daily_export(context)
     assert isinstance(found, dg.RunRequest)
@@ -262,8 +314,50 @@ def test_without_a_wish_it_is_all_movies(project: Project) -> None:
         ('{"kind": "movie"}', "kind"),
         ('{"kinds": "movie"}', "kinds"),
         ('{"min_popularity": "much"}', "min_popularity"),
+        ('{"min_popularity": -1}', "a popularity of -1.0 is none"),
+        ('{"min_popularity": 1e999}', "a popularity of inf is none"),
+        ('{"limit": 0}', "a limit of 0 leaves nothing"),
+        ('{"kinds": []}', "names no kind: write some"),
+        ('{"kinds": ["season"]}', "exports no ids of 'season'"),
+        ('{"kinds": ["tv"], "append": ["release_dates"]}', "is no sub-resource of tv"),
+        ('{"parameters": ["language"]}', "not of the form name=value"),
     ],
 )
 def test_a_wish_that_is_none_is_named(project: Project, wishes: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"TMDB_DAILY_EXPORT.*{words}"):
         tick(project, wishes)
+
+
+KEY = "0123456789abcdef0123456789abcdef"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiI1ZjQ.sn7Qa0wLrXc3Zk9TfYb5"  # noqa: S105 - made up
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"parameters": [f"api_key={KEY}"]}, "a parameter is a credential: leave it out"),
+        ({"parameters": [f"language={TOKEN}"]}, "a parameter is a credential: leave it out"),
+        ({"parameters": [f"language=de&api_key={KEY}"]}, "the value of 'language' holds"),
+        ({"parameters": [f"Bearer {TOKEN}"]}, "not of the form name=value"),
+        ({"parameters": [f"api_key={KEY}"], "kinds": []}, "names no kind"),
+        ({"append": [f"credits?api_key={KEY}"]}, "'…' (not shown: it may be a credential) is no"),
+        ({"kinds": [KEY]}, "exports no ids of '…'"),
+        ({"kinds": ["movie", TOKEN]}, "exports no ids of '…'"),
+        ({KEY: True}, "there is no '…'"),
+        ({"api_key": KEY}, "there is no 'api_key'"),
+        ({"limit": KEY}, "limit: "),
+        ({"kinds": KEY}, "kinds: "),
+    ],
+)
+def test_a_credential_in_the_wishes_is_refused_before_dagster_stores_it(
+    project: Project, wish: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        tick(project, json.dumps(wish), TMDB_READ_ACCESS_TOKEN=TOKEN)
+
+    # what Dagster stores of a tick that failed
+    error = serializable_error_info_from_exc_info((caught.type, caught.value, caught.tb))
+    stored = error.to_string()
+    assert words in stored
+    assert "TMDB_DAILY_EXPORT" in stored
+    assert not [text for text in (KEY, TOKEN) if text in stored]

@@ -17,18 +17,18 @@ from tests.client.servers import Link, RawServer, answer
 from tests.patience import HANG_SECONDS
 from tmdb_assets import retry
 from tmdb_assets.errors import (
+    BatchError,
     ConfigurationError,
     CredentialError,
     DownloadStoppedError,
     StoreError,
 )
 from tmdb_assets.model import Settings
-from tmdb_assets.sources.change_pages import MOST_PAGES, Window, read_page
+from tmdb_assets.sources.change_pages import MOST_PAGES
 from tmdb_assets.sources.changes import ChangesReport, Since, make_list
 from tmdb_assets.sources.shapes import Wish
 from tmdb_assets.standin.changes import page_of
 from tmdb_assets.standin.server import StandIn
-from tmdb_assets.urls import canonical
 
 MakeSettings = Callable[..., Settings]
 Freeze = Callable[..., None]
@@ -80,7 +80,7 @@ def test_a_list_has_what_lists_have_about_changed_ids(
 
     changed = set(ids("movie", TODAY))
     assert urls == [f"/movie/{number}" for number in MANY if number in changed]
-    assert report.ids == {kind: len(ids(kind, TODAY)) for kind in ("movie", "tv", "person")}
+    assert report.ids == {"movie": len(changed)}
     assert (report.frozen, report.new, report.written) == (len(urls), 0, len(urls))
     assert (report.since, report.until) == (TODAY, TODAY)
     assert report.first[0].endswith(urls[0])
@@ -108,7 +108,7 @@ def test_whatever_is_about_an_id_counts_seasons_and_episodes_too(
 def test_days_are_asked_for_one_by_one_and_all_of_their_pages(
     settings: Settings, path: Path, server: StandIn
 ) -> None:
-    report, _ = make(settings, path, TODAY - 2 * ONE_DAY, kinds=("movie", "person"))
+    report, _ = make(settings, path, TODAY - 2 * ONE_DAY, kinds=("movie", "person"), new=True)
 
     asked = {url for _, url, _ in server.arrivals()}
     assert asked == {
@@ -127,7 +127,7 @@ def test_days_are_asked_for_one_by_one_and_all_of_their_pages(
 
 def test_null_ids_and_repeated_ones_are_dropped_and_counted(settings: Settings, path: Path) -> None:
     days = (TODAY - ONE_DAY, TODAY)
-    report, _ = make(settings, path, days[0], kinds=("movie",))
+    report, _ = make(settings, path, days[0], kinds=("movie",), new=True)
 
     for place, day in enumerate(days):
         tally, found = report.tallies[place], items("movie", day)
@@ -156,10 +156,82 @@ def test_ids_that_no_list_has_come_too_if_they_are_wanted(
     assert (report.frozen, report.new) == (2, len(changed) - 2)
 
 
-def test_when_nothing_of_it_is_in_a_list_nothing_is_written(settings: Settings, path: Path) -> None:
+def test_when_nothing_of_it_is_in_a_list_nothing_is_written(
+    settings: Settings, path: Path, freeze: Freeze
+) -> None:
+    other = next(one for one in MANY if one not in ids("tv", TODAY))
+    freeze(settings, "shows", f"/tv/{other}")
+
     report, urls = make(settings, path)
 
     assert (report.written, urls, path.exists()) == (0, [], False)
+
+
+@pytest.mark.parametrize("lines", [(), ("/tv/popular", "/keyword/5", "/movie/tt0137523")])
+def test_where_no_list_has_anything_nothing_is_asked(
+    settings: Settings, path: Path, server: StandIn, freeze: Freeze, lines: tuple[str, ...]
+) -> None:
+    if lines:
+        freeze(settings, "others", *lines)
+    said: list[str] = []
+
+    report = make_list(Since(TODAY.isoformat()), settings, path, now=now, say=said.append)
+
+    assert server.statistics()["arrivals"] == 0
+    assert (report.written, report.tallies, report.ids, path.exists()) == (0, (), {}, False)
+    assert said[-1] == "no list has a person: its changes are not asked for (--new takes ids in)"
+
+
+def test_kinds_that_no_list_has_are_left_out_unless_new_ids_are_wanted(
+    settings: Settings, path: Path, server: StandIn, freeze: Freeze
+) -> None:
+    freeze(settings, "films", "/movie/1")
+
+    assert list(make(settings, path)[0].ids) == ["movie"]
+    assert {url.split("/")[2] for _, url, _ in server.arrivals()} == {"movie"}
+    assert list(make(settings, path, new=True)[0].ids) == ["movie", "tv", "person"]
+
+
+def test_a_damaged_list_is_named_before_anything_is_sent(
+    settings: Settings, path: Path, server: StandIn, freeze: Freeze
+) -> None:
+    freeze(settings, "films", "/movie/1")
+    (record,) = settings.data_dir.glob("batches/films-stand-in/list.json")
+    record.write_text("{}")
+
+    with pytest.raises(BatchError, match=r"list\.json' is damaged"):
+        make(settings, path, new=True)
+    assert server.statistics()["arrivals"] == 0
+
+
+def test_an_id_counts_however_tmdb_lets_it_be_written(
+    settings: Settings, path: Path, freeze: Freeze
+) -> None:
+    changed, other = ids("movie", TODAY)[0], 1 + max(ids("movie", TODAY))
+    ends = ("{}", "0{}", "{}-fight-club", "{}-fight-club/credits", "00{}-?language=de-DE")
+    lines = [f"/movie/{end.format(one)}" for one in (changed, other) for end in ends]
+    freeze(settings, "films", *lines, f"/movie/{changed}x", f"/movie/0x{changed}", "/movie/0")
+
+    report, urls = make(settings, path, kinds=("movie",), new=True)
+
+    assert urls[: len(ends)] == lines[: len(ends)]
+    assert (report.frozen, report.nameless) == (len(ends), 0)
+    assert f"/movie/{changed}" not in urls[len(ends) :]
+
+
+def test_urls_that_name_no_tmdb_id_are_counted_and_told_of(
+    settings: Settings, path: Path, freeze: Freeze
+) -> None:
+    freeze(settings, "films", "/movie/tt0137523/credits", "/movie/550", "/person/nm0000151")
+    freeze(settings, "shows", "/tv/tt0137523")
+    said: list[str] = []
+
+    wanted = Since(TODAY.isoformat(), kinds=("movie", "person"))
+    report = make_list(wanted, settings, path, now=now, say=said.append)
+
+    assert report.nameless == 2
+    assert said[0].startswith("2 URLs name no TMDB id (as http://127.0.0.1:")
+    assert said[0].endswith("refresh these with refresh --older-than")
 
 
 def test_the_same_url_in_two_lists_comes_once(
@@ -213,11 +285,12 @@ def test_tmdb_is_not_asked_without_a_credential(make_settings: MakeSettings, pat
         make(make_settings(), path)
 
 
+@pytest.mark.parametrize("place", ["nowhere/changes.txt", "/proc/changes.txt"])
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_sent(
-    settings: Settings, tmp_path: Path, server: StandIn
+    settings: Settings, tmp_path: Path, server: StandIn, place: str
 ) -> None:
-    with pytest.raises(StoreError):
-        make(settings, tmp_path / "nowhere/changes.txt")
+    with pytest.raises(StoreError, match="cannot write a list to"):
+        make(settings, tmp_path / place, new=True)
     assert server.statistics()["arrivals"] == 0
 
 
@@ -245,7 +318,7 @@ def test_who_waits_for_an_answer_is_not_waited_for_after_a_failure(
     began_at = time.monotonic()
 
     with pytest.raises(CredentialError):
-        make(settings, path, kinds=("movie", "tv"))
+        make(settings, path, kinds=("movie", "tv"), new=True)
 
     assert time.monotonic() - began_at < 10
 
@@ -290,7 +363,7 @@ def test_a_page_that_does_not_come_ends_it(
     server.change({"script": {"/3/tv/changes": ["html"] * 99}})
 
     with pytest.raises(DownloadStoppedError, match="asked for 2 times: HTML instead of JSON"):
-        make(settings, path)
+        make(settings, path, new=True)
 
 
 def test_what_passes_is_asked_for_again(
@@ -299,14 +372,14 @@ def test_what_passes_is_asked_for_again(
     monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0.01)
     server.change({"script": {"/3/tv/changes": ["503", "reset", "bad_json"]}})
 
-    report, _ = make(replace(settings, max_attempts=4), path)
+    report, _ = make(replace(settings, max_attempts=4), path, new=True)
 
     assert report.ids["tv"] == len(ids("tv", TODAY))
 
 
 def test_a_long_time_is_read_in_pieces_and_told_of(settings: Settings, path: Path) -> None:
     said: list[str] = []
-    since = Since((TODAY - 20 * ONE_DAY).isoformat(), kinds=("tv",))
+    since = Since((TODAY - 20 * ONE_DAY).isoformat(), kinds=("tv",), new=True)
 
     report = make_list(since, settings, path, now=now, say=said.append)
 
@@ -325,41 +398,10 @@ def test_pages_that_tmdb_does_not_give_are_counted(make_settings: MakeSettings, 
             pass
 
     with RawServer(script) as server:
-        report, _ = make(make_settings(server.origin), path, kinds=("movie",))
+        report, _ = make(make_settings(server.origin), path, kinds=("movie",), new=True)
 
     assert (report.tallies[0].pages, report.tallies[0].lost_pages) == (MOST_PAGES, 7)
     assert len(server.requests) == MOST_PAGES
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {},
-        {"results": None, "total_pages": 1},
-        {"results": [], "total_pages": "1"},
-        {"results": [], "total_pages": -1},
-        {"results": [], "total_pages": True},
-    ],
-)
-def test_what_is_no_page_of_changes_is_refused(document: dict[str, object]) -> None:
-    with pytest.raises(DownloadStoppedError, match="http://x with something that is no list of ch"):
-        read_page(document, "http://x")
-
-
-def test_items_without_a_good_id_are_counted() -> None:
-    odd: list[object] = [
-        None,
-        [],
-        {},
-        {"id": None},
-        {"id": "5"},
-        {"id": 0},
-        {"id": True},
-        {"id": 2**63},
-    ]
-    page = read_page({"results": [*odd, {"id": 5, "adult": True}], "total_pages": 1}, "http://x")
-
-    assert (page.ids, page.adult, page.without_id) == ((5,), {5}, len(odd))
 
 
 def test_adult_ones_are_not_new(settings: Settings, path: Path) -> None:
@@ -373,9 +415,3 @@ def test_adult_ones_are_not_new(settings: Settings, path: Path) -> None:
         _, urls = make(replace(settings, origins=(server.origin,)), path, kinds=("tv",), new=True)
 
     assert urls == ["/tv/6"]
-
-
-def test_the_urls_of_pages_are_canonical() -> None:
-    url = Window("movie", TODAY).url("https://api.themoviedb.org", 7)
-
-    assert canonical(url, ["https://api.themoviedb.org"]).url == url

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.servers import deaf_port
+from tests.client.servers import RawServer, answer, answers_always, deaf_port
 from tmdb_assets import batches
 from tmdb_assets.client.file_download import FileDownloadError, FileUnavailableError
 from tmdb_assets.errors import BatchError, ConfigurationError, StoreError
@@ -318,6 +318,36 @@ def test_odd_lines_are_counted(settings: Settings, path: Path, server: StandIn) 
 
     assert len(urls) == 300
     assert sum(count for _, count in report.odd) == 6
+
+
+NO_POPULARITIES = ("9" * 400, f"-{'9' * 400}", "1e999", "NaN", "null", '"3.5"')
+
+
+@pytest.mark.parametrize(
+    ("wish", "ids", "left_out"),
+    [
+        ({}, range(1, 8), {}),
+        ({"min_popularity": 1.0}, [7], {"without a popularity": 6}),
+        ({"limit": 2}, [1, 7], {"beyond the limit": 5}),
+    ],
+)
+def test_what_is_no_popularity_is_the_least(
+    make_settings: MakeSettings,
+    path: Path,
+    wish: dict[str, Any],
+    ids: list[int],
+    left_out: dict[str, int],
+) -> None:
+    values = (*NO_POPULARITIES, "3.5")
+    lines = [f'{{"id":{number},"popularity":{value}}}\n' for number, value in enumerate(values, 1)]
+    export = gzip.compress("".join(lines).encode())
+
+    with RawServer(answers_always(answer(export))) as server:
+        report, urls = make(make_settings(server.origin), path, **wish)
+
+    assert urls == [f"/movie/{number}" for number in ids]
+    assert dict(report.left_out) == left_out
+    assert (report.lines, report.odd) == (7, ())
 
 
 @pytest.mark.parametrize("kind", ["503", "429", "reset", "truncated", "truncated_unframed"])

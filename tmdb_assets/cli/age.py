@@ -9,10 +9,10 @@ import click
 from tmdb_assets import ages, batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.run import checked_settings, finish
-from tmdb_assets.errors import BatchBusyError, BatchError, StoreError
+from tmdb_assets.errors import BatchBusyError, BatchError, ConfigurationError, StoreError
 from tmdb_assets.model import Settings
-from tmdb_assets.renewal import Renewal, write_renewal
-from tmdb_assets.settings import from_environment
+from tmdb_assets.renewal import Renewal, read_renewal, write_renewal
+from tmdb_assets.settings import from_environment, require_credential
 
 _UNITS_SECONDS = {"h": 3600.0, "d": ages.DAY_SECONDS, "w": 7 * ages.DAY_SECONDS}
 
@@ -40,8 +40,11 @@ def refresh(
 
     Of all lists, or the one of that name. Where TMDB gave an ETag the request says so: if nothing
     changed, TMDB may answer 304 without a body, and the file stays. It stays too if it cannot be
-    fetched anew. What is replaced is kept under data/history with --keep-history. What was purged
-    longer ago is asked for too.
+    fetched anew. What is replaced is kept under data/history with --keep-history, which holds until
+    that refresh is complete. What was purged longer ago is asked for too.
+
+    Without a name, a list that was frozen for an origin that may not be asked (as by the stand-in)
+    is told of and passed over, and counts as no failure.
 
     \b
     Examples:
@@ -55,8 +58,8 @@ def refresh(
     for one in _names(settings, name):
         try:
             older = _older(settings, one, renewal.since, urls=urls)
-            if older and is_for_real:
-                write_renewal(settings.data_dir, one, renewal)
+            if older and is_for_real and _may_ask(settings, one, older, is_named=bool(name)):
+                _mark(settings, one, renewal)
                 code = max(code, finish(one, settings, as_json=False))
         except (BatchError, StoreError) as error:  # the others are none the worse for it
             show.err.print(f"list {one!r}: {error}", markup=False)
@@ -64,16 +67,47 @@ def refresh(
     raise SystemExit(code)
 
 
-def _older(settings: Settings, name: str, since: float, *, urls: bool) -> int:
-    """Say how much of a list is older, or which URLs these are, and return how many."""
-    count = 0
+def _older(settings: Settings, name: str, since: float, *, urls: bool) -> tuple[str, ...]:
+    """Say how much of a list is older, or which URLs these are; return the batches they are in."""
+    count, found = 0, []
     for aged in ages.older_than(settings.data_dir, name, since):
+        found.append(aged.batch)
         count += len(aged.older)
         for outcome in aged.older if urls else ():
             click.echo(outcome.url)
     if not urls:
         show.out.print(f"list {name}: {f'{count:,} URLs are' if count else 'nothing is'} older")
-    return count
+    return tuple(found)
+
+
+def _may_ask(settings: Settings, name: str, older: tuple[str, ...], *, is_named: bool) -> bool:
+    """Say whether a run would ask for what is older, before it is marked: a mark stays.
+
+    Raises:
+        ConfigurationError: it would not, and the list was named; or there is no credential.
+    """
+    loaded = (batches.load(settings.data_dir, batch) for batch in older)
+    origins = set[str]().union(*map(batches.origins_of, loaded))
+    foreign = sorted(origins - set(settings.origins))
+    if not foreign:
+        require_credential(settings, origins)
+        return True
+    why = f"frozen for {foreign[0]}, which TMDB_ALLOWED_ORIGINS does not name"
+    if is_named:
+        raise ConfigurationError(
+            f"list {name!r} was {why}: add it there (for the stand-in: start this command under "
+            "`tmdb-assets stand-in --`)"
+        )
+    show.err.print(f"list {name}: skipped: {why}", markup=False)
+    return False
+
+
+def _mark(settings: Settings, name: str, renewal: Renewal) -> None:
+    """Have what is older count as pending; history that is being kept is kept to the end."""
+    before = read_renewal(settings.data_dir, name)
+    is_under_way = any(ages.older_than(settings.data_dir, name, before.since))
+    keeps = renewal.keep_history or (before.keep_history and is_under_way)
+    write_renewal(settings.data_dir, name, Renewal(renewal.since, keep_history=keeps))
 
 
 @click.command()
@@ -92,7 +126,7 @@ def purge(name: str | None, *, older_than: float, yes: bool) -> None:
       tmdb-assets purge --older-than 180d --yes
     """
     from tmdb_assets import purging  # noqa: PLC0415 - DuckDB takes a moment to import
-    from tmdb_assets.tables.catalog import refresh_catalog  # noqa: PLC0415
+    from tmdb_assets.tables.catalog import current_catalog  # noqa: PLC0415
 
     settings = from_environment(os.environ)
     now = time.time()
@@ -109,8 +143,8 @@ def purge(name: str | None, *, older_than: float, yes: bool) -> None:
     verb = "removed" if yes else "would be removed (--yes removes them)"
     files = f"{bodies:,} files of {size / 1e6:,.1f} MB and {earlier:,} earlier versions"
     show.out.print(f"{files} {verb}")
-    if yes and bodies:
-        refresh_catalog(settings.data_dir)
+    if yes:
+        current_catalog(settings.data_dir)
     raise SystemExit(code)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -168,17 +169,16 @@ def _place(output: str | None, default: str, *, as_json: bool) -> Iterator[Path]
         return
     if as_json:
         raise click.UsageError("--json and --output - would mix on standard output: take one")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / default
-        yield path
-        if path.exists():
-            _print_file(path)
+    # it has no name, so a kill leaves nothing
+    with tempfile.TemporaryFile("w+", encoding="ascii") as file:
+        yield Path(f"/dev/fd/{file.fileno()}")
+        file.seek(0)
+        _print_file(file)
 
 
-def _print_file(path: Path) -> None:
+def _print_file(file: TextIO) -> None:
     try:
-        with path.open(encoding="ascii") as file:
-            shutil.copyfileobj(file, sys.stdout)
+        shutil.copyfileobj(file, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         # whoever reads has enough; Python would complain once more when it ends
@@ -255,6 +255,7 @@ def _changes_json(report: change_lists.ChangesReport) -> dict[str, object]:
         ],
         "ids": dict(report.ids),
         "frozen": report.frozen,
+        "nameless": report.nameless,
         "new": report.new,
         "written": report.written,
         "first": report.first,

@@ -3,7 +3,8 @@
 The asset only makes lists and drops them into the watched folder; the sensor freezes them.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from tmdb_assets.errors import ConfigurationError, TmdbAssetsError, UrlListError
 from tmdb_assets.files import make_folder, remove, storing
 from tmdb_assets.model import Settings
 from tmdb_assets.sources.export_file import ExportError
-from tmdb_assets.sources.exports import ExportReport, Wanted, make_list
+from tmdb_assets.sources.exports import ExportReport, Wanted, checked, make_list
 from tmdb_assets.sources.fetching import NoExportError
-from tmdb_assets.sources.kinds import KINDS, kind_named
-from tmdb_assets.sources.shapes import Wish
+from tmdb_assets.sources.kinds import KINDS, Kind
+from tmdb_assets.sources.shapes import Wish, shape_of
 from tmdb_assets.watched import MAX_BYTES
 
 EXPORT_JOB = "tmdb_id_export"
@@ -31,6 +32,9 @@ RETRY_SECONDS = 300
 
 _PASSING = (FileUnavailableError, NoExportError, ExportError)
 """What may be over in some minutes."""
+
+_QUOTABLE = re.compile(r"[A-Za-z_/ -]{1,24}[0-9]{0,4}")
+"""A name as TMDB's, with a slip perhaps; a credential is longer, or mixes letters and digits."""
 
 
 class IdExportConfig(dg.Config):
@@ -43,7 +47,9 @@ class IdExportConfig(dg.Config):
         default=0.0, description="Leave out what is less popular, where a kind has popularity."
     )
     append: list[str] = Field(
-        default=[], description="Sub-resources to ask for with each id, as credits, images."
+        default=[],
+        description="Sub-resources to ask for with each id, where a kind has them, as credits, "
+        "images.",
     )
     separate: bool = Field(
         default=False, description="Whether each sub-resource is a URL of its own."
@@ -59,21 +65,70 @@ class IdExportConfig(dg.Config):
         "shows and stores what stands here.",
     )
 
-    def wanted(self, kind: str) -> Wanted:
-        """Return what is wanted of one kind; what the others alone have is passed over.
+    def wanted(self, settings: Settings) -> list[Wanted]:
+        """Return what is wanted of each kind, checked; what the others alone have is passed over.
 
         Raises:
-            ConfigurationError: there is no export of it.
+            ConfigurationError: something is wished for that there is not, or a parameter is a
+                credential. The message holds no text that may be one.
         """
-        has = kind_named(kind)
+        kinds = [_kind(name) for name in dict.fromkeys(self.kinds)]
+        parts = {kind.name: _parts_of(kind, self.append, settings) for kind in kinds}
+        for part in self.append:
+            if kinds and not any(part in some for some in parts.values()):
+                raise _no_part(part, kinds)
+        found = [self._of(kind, parts[kind.name]) for kind in kinds]
+        for one in found:
+            checked(one, settings)
+        return found
+
+    def _of(self, kind: Kind, parts: tuple[str, ...]) -> Wanted:
+        # where nothing of what is to stand alone is left, details are
+        separate = self.separate and bool(parts or not self.append)
         return Wanted(
-            kind=kind,
-            wish=Wish(tuple(self.append), self.separate, tuple(self.parameters)),
-            min_popularity=self.min_popularity if has.has_popularity else 0.0,
-            adult=self.adult and bool(has.adult_export),
-            video=self.video and has.has_video,
+            kind=kind.name,
+            wish=Wish(parts, separate, tuple(self.parameters)),
+            min_popularity=self.min_popularity if kind.has_popularity else 0.0,
+            adult=self.adult and bool(kind.adult_export),
+            video=self.video and kind.has_video,
             limit=self.limit,
         )
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise ConfigurationError(
+            f"TMDB exports no ids of {_quoted(name)}: take one of {', '.join(KINDS)}"
+        )
+    return KINDS[name]
+
+
+def _parts_of(kind: Kind, parts: Iterable[str], settings: Settings) -> tuple[str, ...]:
+    """Return those sub-resources that a kind has."""
+
+    def is_there(part: str) -> bool:
+        try:
+            shape_of(kind, Wish((part,)), settings)
+        except ConfigurationError:
+            return False
+        return True
+
+    return tuple(filter(is_there, parts))
+
+
+def _no_part(part: str, kinds: Sequence[Kind]) -> ConfigurationError:
+    names = [kind.name for kind in kinds]
+    there = sorted(frozenset().union(*(kind.parts for kind in kinds)))
+    more = " and season/1 and so on" if "tv" in names else ""
+    return ConfigurationError(
+        f"{_quoted(part)} is no sub-resource of {' or '.join(names)}: "
+        f"take from {', '.join(there)}{more}"
+    )
+
+
+def _quoted(name: str) -> str:
+    """Return a name for a message; what may be a credential in the wrong place is not shown."""
+    return repr(name) if _QUOTABLE.fullmatch(name) else "'…' (not shown: it may be a credential)"
 
 
 @dg.asset(
@@ -95,7 +150,7 @@ def id_exports(
     """
     try:
         settings = tmdb.settings()
-        reports = [_drop(config.wanted(kind), settings) for kind in dict.fromkeys(config.kinds)]
+        reports = [_drop(wanted, settings) for wanted in config.wanted(settings)]
     except TmdbAssetsError as error:
         raise dg.Failure(
             description=str(error), allow_retries=isinstance(error, _PASSING)
@@ -192,15 +247,29 @@ tmdb_id_export = dg.define_asset_job(
 )
 def daily_export(context: dg.ScheduleEvaluationContext, tmdb: TmdbResource) -> dg.RunRequest:
     """Request the run of a day, with the wishes of the environment."""
+    config = _config_of(tmdb.daily_export())
+    # now, not in the run: Dagster stores the run's config, and a parameter may be a credential
+    _check_wish(config, tmdb.settings())
     return dg.RunRequest(
         run_key=f"{context.scheduled_execution_time:%Y-%m-%d}",
-        run_config=dg.RunConfig(ops={ID_EXPORTS: _config_of(tmdb.daily_export())}),
+        run_config=dg.RunConfig(ops={ID_EXPORTS: config}),
     )
+
+
+def _check_wish(config: IdExportConfig, settings: Settings) -> None:
+    try:
+        wanted = config.wanted(settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"TMDB_DAILY_EXPORT cannot be used: {error}") from None
+    if not wanted:
+        raise ConfigurationError(
+            "TMDB_DAILY_EXPORT names no kind: write some into its kinds, or turn the schedule off"
+        )
 
 
 def _config_of(wishes: dict[str, object]) -> IdExportConfig:
     unknown = sorted(wishes.keys() - IdExportConfig.model_fields)
-    problem = f"there is no {unknown[0][:80]!r}" if unknown else ""
+    problem = f"there is no {_quoted(unknown[0])}" if unknown else ""
     try:
         config = IdExportConfig.model_validate(wishes)
     except ValidationError as error:

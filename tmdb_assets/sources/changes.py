@@ -1,27 +1,24 @@
 """From TMDB's lists of changes to a list of URLs to ask for again.
 
-Every page goes through the client and the limiter that batches go through. What TMDB's lists do not
-tell of are deletions, and some edits.
+What TMDB's lists do not tell of are deletions, and some edits.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from tmdb_assets import open_files
-from tmdb_assets.client.session import Client
-from tmdb_assets.errors import ConfigurationError, LimiterClosedError
-from tmdb_assets.limiter.opening import open_door
+from tmdb_assets.errors import ConfigurationError, StoreError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import require_credential
-from tmdb_assets.sources.asking import Asker
-from tmdb_assets.sources.change_pages import Changed, Page, Tally, Window, read_page
+from tmdb_assets.sources.change_pages import Changed, Tally, Window
+from tmdb_assets.sources.change_windows import ReadWindows, reading
 from tmdb_assets.sources.days import parse_day
 from tmdb_assets.sources.ids import IdSet
+from tmdb_assets.sources.kept_days import KeptDays
 from tmdb_assets.sources.kinds import CHANGING, kind_named
 from tmdb_assets.sources.known import frozen_urls
 from tmdb_assets.sources.list_file import Lines, check_place, writing
@@ -34,7 +31,12 @@ LONGEST_DAYS = 366
 _DAYS_AT_ONCE = 14
 """Some 2,700 pages: what waits for its turn stays small."""
 
-Read = Callable[[Window, int], Page]
+_ID = re.compile(r"0*([1-9][0-9]{0,18})(?:-.*)?")
+"""As TMDB takes it: 550 is also 0550 and 550-fight-club."""
+
+_FOREIGN_ID = re.compile(r"(?:tt|nm)[0-9]+")
+
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class ChangesReport:
     Attributes:
         since, until: first and last day; the last one is not over yet.
         tallies: of each kind and day.
-        ids: how many different ones changed, by kind.
+        ids: how many different ones changed, by kind that was asked about.
         frozen: URLs of frozen lists in the list.
+        nameless: URLs of frozen lists that name no TMDB id: whether they changed is not known.
         new: ids that no list had, in the list.
         written: URLs in the list; if 0, none was written.
         first: a few of them.
@@ -74,6 +77,7 @@ class ChangesReport:
     tallies: tuple[Tally, ...]
     ids: Mapping[str, int]
     frozen: int
+    nameless: int
     new: int
     written: int
     first: tuple[str, ...]
@@ -86,18 +90,20 @@ def make_list(
     path: Path,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    say: Callable[[str], object] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> ChangesReport:
     """Write the URLs of what changed to `path`, and say how much that was.
 
-    Nothing is written if there is none, or if anything fails.
+    Nothing is written if there is none, or if anything fails. What TMDB said of days that are over
+    is kept all the same, so that the next call does not ask for them. Without `new`, a kind that no
+    list has is not asked about.
 
     Args:
         wanted: what to take.
         settings: origins, credential, limits and data folder.
         path: of the list; a name that ends in `.gz` makes it packed.
         now: returns the present moment, UTC.
-        say: is told now and then how far it is.
+        say: is told now and then how far it is, and what is left out.
 
     Raises:
         ConfigurationError: something is wanted that there is not, or a credential is missing.
@@ -106,23 +112,25 @@ def make_list(
         DownloadStoppedError: a page cannot be had.
         BatchError: a frozen list is damaged.
         LimiterError: no permit can be had.
-        StoreError: the data folder cannot be read or the list not written.
+        StoreError: the data folder cannot be read or written, or the list not written.
     """
     today = now().date()
-    since = parse_day(wanted.day, today, today - timedelta(days=LONGEST_DAYS))
+    oldest = today - timedelta(days=LONGEST_DAYS)
+    since = parse_day(wanted.day, today, oldest)
     shapes = _shapes(wanted, settings)
     check_place(path)
     require_credential(settings, settings.origins[:1])
-    open_files.ensure(settings.threads)
-    days = [since + timedelta(days=place) for place in range((today - since).days + 1)]
-    changed = {kind: Changed() for kind in wanted.kinds}
+    # what is damaged is found before a request is spent
+    kinds, nameless = _look(wanted, settings, say)
+    changed = {kind: Changed() for kind in kinds}
     tallies: list[Tally] = []
-    with _reading(settings) as (pool, read):
-        for start in range(0, len(days), _DAYS_AT_ONCE):
-            some = days[start : start + _DAYS_AT_ONCE]
-            windows = [Window(kind, day) for day in some for kind in wanted.kinds]
-            tallies += _collect(windows, changed, pool, read)
-            say(f"changes of {some[0]} to {some[-1]}: {sum(map(len, changed.values())):,} ids")
+    if kinds:
+        open_files.ensure(settings.threads)
+        kept = KeptDays(settings.data_dir, settings.origins[0])
+        kept.prepare(oldest)
+        days = [since + timedelta(days=place) for place in range((today - since).days + 1)]
+        with _telling(days, kinds, kept, say), reading(settings, kept, now) as read:
+            tallies = _collect(days, changed, read, say)
     with writing(path) as lines:
         frozen, had = _write_frozen(changed, settings, lines)
         new = _write_new(changed, had, shapes, lines)
@@ -132,6 +140,7 @@ def make_list(
         tallies=tuple(tallies),
         ids={kind: len(ids) for kind, ids in changed.items()},
         frozen=frozen,
+        nameless=nameless,
         new=new,
         written=lines.count,
         first=tuple(lines.first),
@@ -153,59 +162,68 @@ def _shapes(wanted: Since, settings: Settings) -> dict[str, Shape]:
     return {}
 
 
+def _look(wanted: Since, settings: Settings, say: Say) -> tuple[tuple[str, ...], int]:
+    """Return the kinds to ask about, and how many URLs of lists name no TMDB id."""
+    found: set[str] = set()
+    nameless = 0
+    for url, kind, name in _urls_about(wanted.kinds, settings):
+        if _ID.fullmatch(name):
+            found.add(kind)
+        elif _FOREIGN_ID.fullmatch(name):
+            nameless += 1
+            example = url
+    if nameless:
+        say(
+            f"{nameless:,} URLs name no TMDB id (as {example}): what changed is not known of "
+            "them, refresh these with refresh --older-than"
+        )
+    if wanted.new:
+        return wanted.kinds, nameless
+    for kind in wanted.kinds:
+        if kind not in found:
+            say(f"no list has a {kind}: its changes are not asked for (--new takes ids in)")
+    return tuple(kind for kind in wanted.kinds if kind in found), nameless
+
+
+def _urls_about(kinds: Iterable[str], settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield the URLs of frozen lists about some kinds, each with kind and whatever names the id."""
+    origins, names = ("|".join(map(re.escape, some)) for some in (settings.origins, kinds))
+    # a season and an episode change with their series
+    about = re.compile(f"(?:{origins})/3/({names})/([^/?]+)(?:[/?].*)?")
+    for url in frozen_urls(settings.data_dir):
+        if (match := about.fullmatch(url)) is not None:
+            yield url, match[1], match[2]
+
+
 @contextmanager
-def _reading(settings: Settings) -> Iterator[tuple[ThreadPoolExecutor, Read]]:
-    """Give threads, and what they read pages with; none waits for anything after the block."""
-    origin = settings.origins[0]
-    pool = ThreadPoolExecutor(settings.threads, "tmdb-changes")
-    with closing(open_door(settings)) as door, closing(Client(settings, door)) as client:
-        asker = Asker(client, door, settings.max_attempts)
-        failures: list[BaseException] = []
-
-        def read(window: Window, number: int) -> Page:
-            url = window.url(origin, number)
-            try:
-                return read_page(asker.ask(url), url)
-            except BaseException as error:
-                failures.append(error)
-                if failures[0] is error:
-                    # nobody goes on asking or waiting, whichever page is looked at next
-                    asker.stop()
-                    door.close()
-                    client.close()
-                raise
-
-        try:
-            yield pool, read
-        except LimiterClosedError:
-            raise failures[0] from None
-        finally:
-            asker.stop()
-            door.close()
-            client.close()
-            pool.shutdown(cancel_futures=True)
+def _telling(
+    days: Sequence[date], kinds: Sequence[str], kept: KeptDays, say: Say
+) -> Iterator[None]:
+    """Say, when the block breaks off, where the same command goes on."""
+    try:
+        yield
+    except BaseException:
+        windows = (Window(kind, day) for day in days for kind in kinds)
+        with suppress(StoreError):
+            day = next((one.day for one in windows if kept.read(one) is None), days[0])
+            if day > days[0]:
+                say(f"stopped at {day}: the days before are kept, the same command goes on there")
+        raise
 
 
 def _collect(
-    windows: Sequence[Window], changed: Mapping[str, Changed], pool: ThreadPoolExecutor, read: Read
+    days: Sequence[date], changed: Mapping[str, Changed], read: ReadWindows, say: Say
 ) -> list[Tally]:
-    """Take in all pages of the windows; the first of each tells how many more there are."""
-    firsts = pool.map(read, windows, [1] * len(windows))
-    found = {window: [page] for window, page in zip(windows, firsts, strict=True)}
-    rest = [
-        (window, number)
-        for window, (first,) in found.items()
-        for number in range(2, first.pages + 1)
-    ]
-    pages = pool.map(read, [window for window, _ in rest], [number for _, number in rest])
-    for (window, _), page in zip(rest, pages, strict=True):
-        found[window].append(page)
-    tallies = []
-    for window, its_pages in found.items():
-        tally = Tally(window, lost_pages=its_pages[0].all_pages - its_pages[0].pages)
-        for page in its_pages:
+    """Take in what changed on these days, and count it."""
+    tallies: list[Tally] = []
+    for start in range(0, len(days), _DAYS_AT_ONCE):
+        some = days[start : start + _DAYS_AT_ONCE]
+        for window, page in read([Window(kind, day) for day in some for kind in changed]):
+            tally = Tally(window, lost_pages=page.all_pages - page.pages)
             changed[window.kind].take(page, tally)
-        tallies.append(tally)
+            tally.pages = max(page.pages, 1)  # the first one is read even if there is none
+            tallies.append(tally)
+        say(f"changes of {some[0]} to {some[-1]}: {sum(map(len, changed.values())):,} ids")
     return tallies
 
 
@@ -213,16 +231,13 @@ def _write_frozen(
     changed: Mapping[str, Changed], settings: Settings, lines: Lines
 ) -> tuple[int, dict[str, IdSet]]:
     """Write what frozen lists have about changed ids; return how much, and the ids of all lists."""
-    origins, kinds = ("|".join(map(re.escape, some)) for some in (settings.origins, changed))
-    # a season and an episode change with their series
-    about = re.compile(f"(?:{origins})/3/({kinds})/([1-9][0-9]{{0,18}})(?:[/?].*)?")
     had = {kind: IdSet() for kind in changed}
     written: set[bytes] = set()
-    for url in frozen_urls(settings.data_dir):
-        match = about.fullmatch(url)
-        if match is None or (number := int(match[2])) not in changed[match[1]]:
+    for url, kind, name in _urls_about(changed, settings) if changed else ():
+        match = _ID.fullmatch(name)
+        if match is None or (number := int(match[1])) not in changed[kind]:
             continue
-        had[match[1]].add(number)
+        had[kind].add(number)
         if (digest := key(url)) not in written:
             written.add(digest)
             lines.add(url)

@@ -28,6 +28,7 @@ from tmdb_assets.sources.used import Used, check_length, write_used
 ADULT = "adult"
 VIDEO = "video"
 UNPOPULAR = "less popular"
+UNRATED = "without a popularity"
 BEYOND = "beyond the limit"
 """Why ids are left out."""
 
@@ -116,9 +117,8 @@ def make_list(
         StoreError: the data folder or the list cannot be written.
     """
     kind = kind_named(wanted.kind)
-    shape = shape_of(kind, wanted.wish, settings)
+    shape = checked(wanted, settings)
     days = _days(wanted, now())
-    _check(kind, wanted)
     check_place(path)
     known = Known(shape)
     if not wanted.every:
@@ -126,6 +126,18 @@ def make_list(
     names = (kind.export, kind.adult_export) if wanted.adult else (kind.export,)
     with fetched(names, days, settings, sleep) as exports:
         return _write(_Selection(wanted, exports), shape, known, path)
+
+
+def checked(wanted: Wanted, settings: Settings) -> Shape:
+    """Return the shape of the URLs that are wanted; sends nothing and reads nothing.
+
+    Raises:
+        ConfigurationError: something is wanted that there is not, or a parameter is a credential.
+    """
+    kind = kind_named(wanted.kind)
+    shape = shape_of(kind, wanted.wish, settings)
+    _check(kind, wanted)
+    return shape
 
 
 def _days(wanted: Wanted, now: datetime) -> Sequence[date]:
@@ -202,7 +214,7 @@ class _Selection:
         best: list[tuple[float, int, int]] = []
         for place, entry in enumerate(self._entries()):
             # of two that are equally popular the former is kept
-            item = (_popularity(entry), -place, entry.number)
+            item = (_popularity(entry) or 0.0, -place, entry.number)
             if len(best) < limit:
                 heapq.heappush(best, item)
             else:
@@ -226,14 +238,25 @@ class _Selection:
             return ADULT
         if not wanted.video and fields.get("video") is True:
             return VIDEO
-        if wanted.min_popularity and _popularity(entry) < wanted.min_popularity:
-            return UNPOPULAR
-        return ""
+        return self._why_not_popular(entry) if wanted.min_popularity else ""
+
+    def _why_not_popular(self, entry: Entry) -> str:
+        popularity = _popularity(entry)
+        if popularity is None:
+            return UNRATED
+        return UNPOPULAR if popularity < self._wanted.min_popularity else ""
 
 
-def _popularity(entry: Entry) -> float:
+def _popularity(entry: Entry) -> float | None:
+    """Return the popularity of an id; None if the line has none that can be used."""
     value = entry.fields.get("popularity")
-    return value if isinstance(value, int | float) and math.isfinite(value) else 0.0
+    if not isinstance(value, int | float):
+        return None
+    try:
+        popularity = float(value)
+    except OverflowError:  # a whole number in JSON may be of any size
+        return None
+    return popularity if math.isfinite(popularity) else None
 
 
 def _write(selection: _Selection, shape: Shape, known: Known, path: Path) -> ExportReport:

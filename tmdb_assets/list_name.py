@@ -13,7 +13,8 @@ from tmdb_assets.urls import is_loopback
 
 MAX_NAME_LENGTH = 80
 
-_STAND_IN_SUFFIX = "-stand-in"
+STAND_IN_SUFFIX = "-stand-in"
+"""Of the names of lists that the stand-in answers."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -45,7 +46,7 @@ def list_name(path: Path, origins: Sequence[str], chosen: str | None = None) -> 
     Raises:
         UrlListError: the chosen name is none, or nothing of the stem is left.
     """
-    suffix = _STAND_IN_SUFFIX if is_loopback(origins[0]) else ""
+    suffix = STAND_IN_SUFFIX if is_loopback(origins[0]) else ""
     if chosen is not None:
         return check_name(chosen.removesuffix(suffix) + suffix)
     stem = path.name.lower().removesuffix(".gz").removesuffix(".txt")

@@ -1,11 +1,14 @@
 import json
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tmdb_assets.cli.main import cli, main
+from tmdb_assets.cli.main import cli
+from tmdb_assets.standin.server import StandIn
+from tmdb_assets.standin.settings import StandInSettings
 
 STAND_IN = {"TMDB_ALLOWED_ORIGINS": "http://127.0.0.1:8731"}
 
@@ -87,6 +90,13 @@ def test_status_tells_what_is_pending(tmdb_assets: Command) -> None:
 
     assert json.loads(as_json)["pending"] == 2
     assert "movies-stand-in" in as_table
+
+
+def test_failed_of_nothing_says_what_to_do_beside_the_list(tmdb_assets: Command) -> None:
+    for arguments in ((), ("--json",)):
+        said = tmdb_assets("failed", *arguments)
+
+        assert said == (0, "", "no lists in data yet: tmdb-assets add LIST\n")
 
 
 def test_failed_of_a_list_that_never_ran_is_an_empty_list(tmdb_assets: Command) -> None:
@@ -192,6 +202,7 @@ def test_outside_a_project_the_error_says_where_to_start(tmdb_assets: Command) -
 
     assert code == 2
     assert "no dagster.yaml" in err
+    assert not Path("data/batches").exists()
 
 
 def test_an_unknown_list_or_command_is_an_error(tmdb_assets: Command) -> None:
@@ -201,12 +212,13 @@ def test_an_unknown_list_or_command_is_an_error(tmdb_assets: Command) -> None:
     assert tmdb_assets("run")[0] == 2
 
 
-def test_debug_shows_a_traceback(tmdb_assets: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    del tmdb_assets
-    monkeypatch.setattr(sys, "argv", ["tmdb-assets", "--debug", "status", "nowhere"])
+def test_debug_shows_a_traceback_and_changes_nothing_else(tmdb_assets: Command) -> None:
+    code, out, err = tmdb_assets("status", "nowhere")
+    debugged = tmdb_assets("--debug", "status", "nowhere")
 
-    with pytest.raises(Exception, match="no list"):
-        main()
+    assert (code, out) == debugged[:2] == (2, "")
+    assert debugged[2].startswith("Traceback")
+    assert debugged[2].endswith(err)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +237,30 @@ def test_a_stand_in_that_cannot_be_names_the_setting(
 
     assert code == 2
     assert words in err
+
+
+def test_where_a_stand_in_is_up_it_can_be_used(tmdb_assets: Command) -> None:
+    with StandIn(StandInSettings()) as server:
+        port = server.origin.rpartition(":")[2]
+        code, _, err = tmdb_assets("stand-in", "--port", port)
+
+    assert code == 2
+    assert err.startswith(f"tmdb-assets: stand-in: cannot listen on port {port} of 127.0.0.1: ")
+    assert "use the one that is up (`stand-in -- COMMAND` does), or take another with" in err
+    assert err.count("\n") == 1
+
+
+def test_where_something_else_has_the_port_another_one_is_to_be_taken(
+    tmdb_assets: Command,
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))  # nobody answers there
+        port = other.getsockname()[1]
+        code, _, err = tmdb_assets("stand-in", "--port", str(port))
+
+    assert code == 2
+    assert f"port {port} of 127.0.0.1" in err
+    assert err.endswith(": take another one with --port\n")
 
 
 def test_a_command_beside_the_stand_in_is_pointed_at_it_and_its_exit_code_counts(

@@ -59,6 +59,9 @@ def test_the_queries_of_the_readme_find_what_they_promise(
         "/movie/7": movie(7, vote_count=500, **good),
         "/movie/8": movie(8, vote_count=501, **good),
         "/movie/9": None,
+        # the same film once more, and one without credits
+        "/movie/8?language=de": movie(8, vote_count=501, **good),
+        "/movie/6": movie(6, vote_count=501, vote_average=9.0),
     }
     made(tmp_path / "data", films)
     queries = [words for words in commands() if words[:1] == ["query"] and "FROM" in words[1]]
@@ -68,4 +71,4 @@ def test_the_queries_of_the_readme_find_what_they_promise(
     assert worth == (0, "title,year,vote_average,director\nFilm 8,1999,8.5,Dora\n", "")
     assert pairs == (0, "actor,partner,films\nAda,Bea,2\n", "")
     assert outcomes[0] == 0
-    assert outcomes[1].splitlines()[1:] == ["films,absent,HTTP 404,1", "films,fetched,,2"]
+    assert outcomes[1].splitlines()[1:] == ["films,absent,HTTP 404,1", "films,fetched,,4"]

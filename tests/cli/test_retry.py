@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.stored_batches import fetch
+from tests.store.stored_batches import fetch, frozen
 from tmdb_assets import batches
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.settings import from_environment
@@ -31,6 +31,28 @@ def test_an_unknown_list_is_an_error_that_says_what_to_do(tmdb_assets: Command) 
     assert "there is no list 'nowhere'" in err
     assert "`tmdb-assets status` shows all" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("movies", "movies-stand-in"),
+        ("movies-standin", "movies-stand-in"),
+        ("shows-stand-in", "shows"),
+        ("show", "shows"),
+    ],
+)
+@pytest.mark.parametrize("command", ["retry", "status", "failed", "verify"])
+def test_a_name_that_is_nearly_that_of_a_list_is_answered_with_that_one(
+    tmdb_assets: Command, command: str, name: str, near: str
+) -> None:
+    complete("movies")
+    frozen(Path("data"), "shows")
+
+    code, out, err = tmdb_assets(command, name)
+
+    assert (code, out) == (2, "")
+    assert err == f"tmdb-assets: there is no list {name!r} in 'data': did you mean {near!r}?\n"
 
 
 @pytest.mark.parametrize("name", ["../..", "Movies", "a b", "", "movies\n"])

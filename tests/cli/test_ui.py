@@ -1,5 +1,6 @@
 """`tmdb-assets ui`, up to the point where it becomes `dagster dev`."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -28,6 +29,15 @@ _be_the_only_one(3007)
 wait = "import sys; print('held', flush=True); sys.stdin.read()"
 os.execv(sys.executable, [sys.executable, "-c", wait])
 """
+
+
+# lies in the folder, so that it is what `python -m dagster` runs there
+DAGSTER = """
+import signal, sys
+names = {signal.default_int_handler: "Python's", signal.SIG_DFL: "default", signal.SIG_IGN: "none"}
+print(*sys.argv[1:], *(names[signal.getsignal(one)] for one in (signal.SIGINT, signal.SIGTERM)))
+"""
+IGNORING = 'trap "" INT TERM; exec "$@"'  # as jobs in the background of a script do with SIGINT
 
 
 @pytest.fixture
@@ -125,6 +135,30 @@ def test_outside_a_project_the_error_says_where_to_start_and_nothing_is_written(
     assert "no workspace.yaml" in err
     assert "start in the folder of the project" in err
     assert not Path("data").exists()
+
+
+@pytest.mark.parametrize("home", ["", "/nowhere"])
+def test_it_heeds_signals_that_were_ignored_and_says_where_the_state_lies(
+    project: Path, home: str
+) -> None:
+    (project / "dagster.py").write_text(DAGSTER)
+    with taken_port() as port:
+        pass  # it is free now
+    ui = [sys.executable, "-m", "tmdb_assets.cli", "ui", "--port", str(port)]
+
+    done = subprocess.run(
+        ["sh", "-c", IGNORING, "sh", *ui],
+        cwd=project,
+        env={**os.environ, "DAGSTER_HOME": home},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"dev -h {HOST} -p {port} Python's default\n"
+    assert ("its state lies in data/dagster" in done.stderr) == (not home)
 
 
 @pytest.mark.usefixtures("project")

@@ -49,7 +49,7 @@ def test_sound_batches_are_counted_and_the_exit_code_is_zero(tmdb_assets: Comman
 
 
 def test_before_anything_was_added_nothing_is_wrong(tmdb_assets: Command) -> None:
-    assert tmdb_assets("verify") == (0, "", "")
+    assert tmdb_assets("verify") == (0, "", "no lists in data yet: tmdb-assets add LIST\n")
     assert not Path("data").exists()
 
 
@@ -250,7 +250,7 @@ def test_after_a_repair_the_next_run_fetches_what_is_broken_and_all_is_sound(
     fetch(data_dir, "films-0001")
 
     assert code == 1  # it was not sound
-    assert err == "films-0001: repaired; run its list to fetch what is missing\n"
+    assert err == "films-0001: repaired; fetch what is missing: tmdb-assets retry films\n"
     assert f"shows-0001: {CLEAN}" in out
     assert not left & {"receipt.json", ".tmp-movie-1"}
     assert tmdb_assets("verify") == (0, f"films-0001: {CLEAN}\nshows-0001: {CLEAN}\n", "")

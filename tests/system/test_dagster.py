@@ -197,7 +197,8 @@ def test_terminate_and_ctrl_c_stop_soon_keep_what_is_done_and_give_their_places_
         assert says(place, run, f"stopped with {done[key]} of 250 URLs done"), (done, key)
     assert 0 <= min(done.values()) < max(done.values()) < 250
     assert command.returncode == 1
-    assert "all that was fetched is kept. To resume: tmdb-assets retry commanded-stand-in" in err
+    assert "all that was fetched is kept. To resume: tmdb-assets stand-in" in err
+    assert "-- tmdb-assets retry commanded-stand-in" in err
     assert [run["status"] for run in commanded] == ["CANCELED"]
 
     first, second = runs

@@ -67,7 +67,8 @@ def test_ctrl_c_stops_in_good_order_and_the_next_run_resumes(
     code, _, _ = project.run("run", path)
 
     assert process.returncode == 1
-    assert "all that was fetched is kept. To resume: tmdb-assets retry movies-stand-in" in err
+    assert "all that was fetched is kept. To resume: tmdb-assets stand-in" in err
+    assert "-- tmdb-assets retry movies-stand-in" in err
     assert code == 0
     assert not settled & set(asked_since(stand_in.arrivals(), before))
     assert done(project) == 400

@@ -285,7 +285,7 @@ def test_no_message_of_a_wrong_setting_or_its_traceback_holds_a_secret(tmp_path:
         household.project.environment = {**right, name: value}
         code, said = household.command("limiter")
 
-        assert (code, "Traceback" in said) == (1, True)
+        assert (code, "Traceback" in said) == (2, True)
         assert re.search(rf"Error: ({name} |limiter redis://127.0.0.1:1/0)", said)
     assert find_secrets(tmp_path, {"secret": secret}) == []
 

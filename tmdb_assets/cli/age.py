@@ -8,6 +8,7 @@ import click
 
 from tmdb_assets import ages, batches
 from tmdb_assets.cli import show
+from tmdb_assets.cli.names import name_argument
 from tmdb_assets.cli.run import checked_settings, finish
 from tmdb_assets.errors import BatchBusyError, BatchError, ConfigurationError, StoreError
 from tmdb_assets.model import Settings
@@ -28,7 +29,7 @@ def _age(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @click.option("--older-than", callback=_age, required=True, help="As in 36h, 30d or 26w.")
 @click.option("--keep-history", is_flag=True, help="Keep a body that is replaced by another.")
 @click.option("--dry-run", is_flag=True, help="Only say how much is older.")
@@ -111,7 +112,7 @@ def _mark(settings: Settings, name: str, renewal: Renewal) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @click.option("--older-than", callback=_age, required=True, help="As in 180d or 26w.")
 @click.option("--yes", is_flag=True, help="Remove it; without, only say what would be removed.")
 def purge(name: str | None, *, older_than: float, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """Commands `plan` and `add`: from a file of URLs to frozen batches."""
 
 import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,12 +81,20 @@ def add(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     show.out.print(show.plan_table(added.plan, settings.requests_per_second))
     if added.new_batches:
-        first = added.new_batches[0]
-        show.out.print(f"\nDownload it:       {show.command()} run {url_list}")
-        show.out.print(
-            "or one partition:  dagster asset materialize --select 'tmdb_responses*' "
-            f"--partition {first} -m tmdb_assets.definitions"
-        )
+        _say_how_to_go_on(added, url_list, settings, name)
+
+
+def _say_how_to_go_on(added: Added, url_list: Path, settings: Settings, name: str | None) -> None:
+    beside = show.beside(added.plan.name, settings)
+    words = ["run", str(url_list), *(["--name", name] if name else [])]
+    show.out.print(
+        f"\nDownload it:       {beside}{show.command()} {shlex.join(words)}", markup=False
+    )
+    show.out.print(
+        f"or one partition:  {beside}dagster asset materialize --select 'tmdb_responses*' "
+        f"--partition {added.new_batches[0]} -m tmdb_assets.definitions",
+        markup=False,
+    )
 
 
 def freeze(

@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 some URLs failed or a run did, 2 usage, configurati
 """
 
 import sys
+import traceback
 
 import click
 
@@ -75,7 +76,7 @@ def main() -> None:
         code = 1
     except TmdbAssetsError as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         click.echo(f"tmdb-assets: {error}", err=True)
         code = 2 if isinstance(error, _BAD_INPUT) else 1
     sys.exit(code)

@@ -26,13 +26,16 @@ from tmdb_assets.cli.lists import (
     name_option,
     strict_option,
 )
+from tmdb_assets.cli.names import name_argument
 from tmdb_assets.cli.progress import Progress, bar_or_lines
-from tmdb_assets.errors import BatchError
+from tmdb_assets.errors import BatchError, ConfigurationError
 from tmdb_assets.limiter.opening import open_door
+from tmdb_assets.list_name import STAND_IN_SUFFIX
 from tmdb_assets.model import Settings
 from tmdb_assets.plans import Added
 from tmdb_assets.settings import from_environment, require_credential
 from tmdb_assets.survey import Standing, Survey
+from tmdb_assets.urls import is_loopback
 
 _LOOK_SECONDS = 0.5
 """Time between two looks at files and runs."""
@@ -55,15 +58,18 @@ def run(url_list: Path, *, name: str | None, strict: bool, combine: bool, as_jso
       tmdb-assets run movies-and-credits.txt --combine
       TMDB_REQUESTS_PER_SECOND=40 tmdb-assets run movies.txt.gz
     """
+    from tmdb_assets.defs import queue  # noqa: PLC0415 - Dagster takes a second to import
+
     settings = checked_settings()
-    added = freeze(url_list, settings, name, strict=strict, combine=combine)
+    with queue.open_instance(Path.cwd()):  # without one nothing can run: then nothing is frozen
+        added = freeze(url_list, settings, name, strict=strict, combine=combine)
     show.print_rejected(added.plan.rejected, added.plan.first_rejected)
     if code := finish(added.plan.name, settings, added, as_json=as_json):
         raise SystemExit(code)
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @json_option
 def retry(name: str | None, *, as_json: bool) -> None:
     """Ask again for what failed, and for what is pending; for nothing else.
@@ -76,12 +82,13 @@ def retry(name: str | None, *, as_json: bool) -> None:
       tmdb-assets retry
       tmdb-assets retry movies
     """
+    _check_that_it_may_be_asked(name)
     settings = checked_settings()
     if name:
         raise SystemExit(finish(name, settings, as_json=as_json))
     names = batches.list_names(settings.data_dir)
     if not names:
-        show.err.print(f"no lists in {settings.data_dir} yet: {show.command()} add LIST")
+        show.err.print(show.no_lists(settings), markup=False)
     code = 0
     for one in names:
         try:
@@ -90,6 +97,19 @@ def retry(name: str | None, *, as_json: bool) -> None:
             show.err.print(f"list {one!r}: {error}", markup=False)
             code = 2
     raise SystemExit(code)
+
+
+def _check_that_it_may_be_asked(name: str | None) -> None:
+    """Say how a list of the stand-in is asked for, where the lack of a token would be named.
+
+    Raises:
+        ConfigurationError: the list is one, and there is neither a stand-in nor a token.
+    """
+    settings = from_environment(os.environ)
+    may_ask = settings.credential is not None or any(map(is_loopback, settings.origins))
+    if name and name.endswith(STAND_IN_SUFFIX) and not may_ask:
+        words = f"{show.asking(name, settings)} retry {name}"
+        raise ConfigurationError(f"list {name!r} is one of the stand-in: {words}")
 
 
 def checked_settings() -> Settings:
@@ -126,7 +146,8 @@ def finish(name: str, settings: Settings, added: Added | None = None, *, as_json
         problems = _download(name, settings, added, survey, show.err if as_json else show.out)
     except KeyboardInterrupt:
         raise click.ClickException(
-            f"stopped; all that was fetched is kept. To resume: {show.command()} retry {name}"
+            "stopped; all that was fetched is kept. "
+            f"To resume: {show.asking(name, settings)} retry {name}"
         ) from None
     standing = survey.look()
     rejected = added.plan.rejected if added is not None else 0
@@ -202,11 +223,12 @@ def _sum_up(
     rows = list(_rows(standing, settings, seconds, rejected))
     show.out.print(show.table(f"list {standing.name}", rows))
     name, command = standing.name, show.command()
+    again = f"{show.asking(name, settings)} retry {name}"
     if standing.failed:
         show.out.print(f"\nwhat failed:     {command} failed {name}")
-        show.out.print(f"try them again:  {command} retry {name}")
+        show.out.print(f"try them again:  {again}")
     elif standing.pending:
-        show.out.print(f"\nto resume:       {command} retry {name}")
+        show.out.print(f"\nto resume:       {again}")
     show.out.print(f"\nlook at it:      ls {settings.data_dir}/responses/{name}/*-0001 | head")
     show.out.print("in the UI:       make ui")
     show.out.print(f"later:           {command} status {name}")

@@ -6,15 +6,20 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 
 from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.slots import CLIMB_PER_SECOND
+from tmdb_assets.list_name import STAND_IN_SUFFIX
 from tmdb_assets.lists import Rejected
+from tmdb_assets.model import Settings
 from tmdb_assets.plans import Plan
+from tmdb_assets.standin.settings import DEFAULT_PORT
 from tmdb_assets.survey import Standing
+from tmdb_assets.urls import is_loopback
 
 SHOWN_LINES = 20
 """Rejected lines printed one by one; the rest is counted."""
@@ -34,6 +39,29 @@ def command() -> str:
     path = os.path.relpath(sys.argv[0])
     is_script = Path(path).name == "tmdb-assets" and not path.startswith("..")
     return path if is_script else "tmdb-assets"
+
+
+def beside(name: str, settings: Settings) -> str:
+    """Return what to write before a command that asks for URLs of a list, often nothing.
+
+    A list of the stand-in has to have it there, at the port that its URLs are frozen with.
+    """
+    if not name.endswith(STAND_IN_SUFFIX):
+        return ""
+    origin = settings.origins[0]
+    port = urlsplit(origin).port if is_loopback(origin) else DEFAULT_PORT
+    option = "" if port in (None, DEFAULT_PORT) else f" --port {port}"
+    return f"{command()} stand-in{option} -- "
+
+
+def asking(name: str, settings: Settings) -> str:
+    """Return how to call a command of ours that asks for URLs of a list."""
+    return beside(name, settings) + command()
+
+
+def no_lists(settings: Settings) -> str:
+    """Return what to say where nothing was added yet."""
+    return f"no lists in {settings.data_dir} yet: {command()} add LIST"
 
 
 def print_json(values: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 """Command `stand-in`: a loopback TMDB, alone or for as long as another command runs."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -60,7 +61,16 @@ def stand_in(  # noqa: PLR0913 - one per option
             raise SystemExit(_run_beside(settings, command))
         serve(settings, _announce)
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(f"stand-in: {error.strerror}: {_way_out(settings)}") from error
         raise ConfigurationError(f"stand-in: {error}") from error
+
+
+def _way_out(settings: StandInSettings) -> str:
+    """Return what to do about a port that is taken."""
+    if _is_up(_origin(settings)):
+        return "use the one that is up (`stand-in -- COMMAND` does), or take another with --port"
+    return "take another one with --port"
 
 
 def _announce(origin: str) -> None:
@@ -70,7 +80,7 @@ def _announce(origin: str) -> None:
 
 
 def _run_beside(settings: StandInSettings, command: tuple[str, ...]) -> int:
-    origin = f"http://{settings.host}:{settings.port}"
+    origin = _origin(settings)
     if settings.port and _is_up(origin):
         show.err.print(f"using the stand-in that is up at {origin}")
         return _run(command, origin)
@@ -97,6 +107,10 @@ def _run(command: tuple[str, ...], origin: str) -> int:
 
 def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _origin(settings: StandInSettings) -> str:
+    return f"http://{settings.host}:{settings.port}"
 
 
 def _is_up(origin: str) -> bool:

@@ -12,6 +12,7 @@ from rich.table import Table
 from tmdb_assets import ages, batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
+from tmdb_assets.cli.names import name_argument
 from tmdb_assets.errors import BatchError, LimiterError, StoreError
 from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.opening import open_store
@@ -22,7 +23,7 @@ from tmdb_assets.watched import refused_files
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @json_option
 def status(name: str | None, *, as_json: bool) -> None:
     """Show how far lists are: all, or the one of that name.
@@ -44,7 +45,7 @@ def status(name: str | None, *, as_json: bool) -> None:
             show.print_json({**asdict(standing), "seconds_left": left, **_limiter_json(pace)})
         return
     if not standings:
-        show.out.print(f"no lists in {settings.data_dir} yet: tmdb-assets add LIST")
+        show.out.print(show.no_lists(settings), markup=False)
         return
     show.out.print(_standings_table(standings, settings))
     for line in _age_lines(standings, settings):
@@ -88,7 +89,8 @@ def _age_lines(standings: Iterable[Standing], settings: Settings) -> Iterator[st
         if oldest is not None and (age := time.time() - oldest) > ages.WARNED_AFTER_SECONDS:
             yield (
                 f"list {one.name!r} has content of {age / ages.DAY_SECONDS:.0f} days; TMDB's terms "
-                f"allow six months: {show.command()} refresh {one.name} --older-than 150d, or purge"
+                f"allow six months: {show.asking(one.name, settings)} refresh {one.name} "
+                "--older-than 150d, or purge"
             )
 
 
@@ -119,20 +121,25 @@ def _pace(settings: Settings) -> Pace | None:
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @json_option
 def failed(name: str | None, *, as_json: bool) -> None:
-    """Print the URLs that failed, with their reasons, as a list that can be fed back.
+    """Print the URLs that failed, with their reasons, as lines of a list.
 
-    `tmdb-assets retry LIST` tries them again, `run` does too.
+    `tmdb-assets retry LIST` tries them again. A file of them is for elsewhere: `run` would make a
+    list of its own of it, and this one would keep its failures.
 
     \b
     Examples:
       tmdb-assets failed movies
-      tmdb-assets failed > again.txt && tmdb-assets run again.txt
+      tmdb-assets failed movies > failed.txt     to look at it; to try them again:
+      tmdb-assets retry movies
     """
     settings = from_environment(os.environ)
-    for one in [name] if name else batches.list_names(settings.data_dir):
+    names = (name,) if name else batches.list_names(settings.data_dir)
+    if not names:
+        show.err.print(show.no_lists(settings), markup=False)
+    for one in names:
         for outcome in Survey(settings.data_dir, one).failures():
             if as_json:
                 show.print_json(

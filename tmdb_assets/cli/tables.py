@@ -6,13 +6,14 @@ import click
 
 from tmdb_assets import batches
 from tmdb_assets.cli import show
+from tmdb_assets.cli.names import name_argument
 from tmdb_assets.errors import BatchBusyError, BatchError, StoreError
 from tmdb_assets.receipt import batch_folder
 from tmdb_assets.settings import from_environment
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 def tables(name: str | None) -> None:
     """Make the Parquet tables of what was downloaded, where a run did not, and the catalogue.
 

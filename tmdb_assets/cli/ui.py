@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -36,9 +37,25 @@ def ui(*, port: int) -> None:
     _be_the_only_one(port)
     _check_port(port)
     show.err.print(f"the UI is at http://{HOST}:{port} in some ten seconds; Ctrl-C ends it")
+    if not os.environ.get("DAGSTER_HOME"):
+        show.err.print(
+            "its state lies in data/dagster: what Dagster says next, of a temporary directory and "
+            "of DAGSTER_HOME, can be ignored"
+        )
     sys.stderr.flush()
+    _heed_signals()
     program = [sys.executable, "-m", "dagster", "dev", "-h", HOST, "-p", str(port)]
     os.execv(program[0], program)  # noqa: S606 - our own interpreter
+
+
+def _heed_signals() -> None:
+    """Have the end of the UI be what was asked for, also in the background of a script.
+
+    A shell starts jobs there with SIGINT ignored, which an exec keeps. Dagster ends its daemons
+    and code servers with that signal: they would stay, and so would it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _be_the_only_one(port: int) -> None:

@@ -9,6 +9,7 @@ import click
 from tmdb_assets import batches, verification
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
+from tmdb_assets.cli.names import name_argument
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
@@ -19,19 +20,19 @@ SHOWN_FINDINGS = 20
 
 
 @click.command()
-@click.argument("name", metavar="[LIST]", required=False)
+@name_argument
 @click.option("--repair", is_flag=True, help="Have the next run fetch what is broken or lost.")
 @json_option
 def verify(name: str | None, *, repair: bool, as_json: bool) -> None:
     """Compare every file with what was fetched: all lists, or the one of that name.
 
     Reads all, changes nothing without --repair, and never removes what is not ours. Exits with 1
-    if anything is wrong.
+    if anything is wrong, also when it was repaired.
 
     \b
     Examples:
       tmdb-assets verify
-      tmdb-assets verify movies --repair && tmdb-assets run movies.txt
+      tmdb-assets verify movies --repair; tmdb-assets retry movies
       tmdb-assets verify --json | jq -r .what
     """
     settings = from_environment(os.environ)
@@ -55,11 +56,16 @@ def _repair(settings: Settings, batch: str) -> None:
     except (BatchError, StoreError) as error:
         show.err.print(f"{batch}: not repaired: {error}", markup=False)
     else:
-        show.err.print(f"{batch}: repaired; run its list to fetch what is missing")
+        name = batches.list_of(batch)
+        words = f"fetch what is missing: {show.asking(name, settings)} retry {name}"
+        show.err.print(f"{batch}: repaired; {words}", markup=False)
 
 
 def _verified(settings: Settings, name: str | None) -> Iterator[Verified]:
-    for one in [name] if name else batches.list_names(settings.data_dir):
+    names = (name,) if name else batches.list_names(settings.data_dir)
+    if not names:
+        show.err.print(show.no_lists(settings), markup=False)
+    for one in names:
         try:
             yield from verification.verify_list(settings.data_dir, one)
         except (BatchError, StoreError) as error:

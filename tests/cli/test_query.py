@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.patience import HANG_SECONDS
+from tests.patience import HANG_SECONDS, wait_until
 from tests.tables.made_tables import made, movie
 from tmdb_assets.cli.query import SHOWN_COLUMNS, SHOWN_ROWS
 
@@ -57,7 +57,7 @@ def test_rows_are_shown_as_a_table(query: Command) -> None:
 
 
 def test_more_rows_than_one_reads_are_counted(query: Command) -> None:
-    code, out, err = query("SELECT id FROM movies")
+    code, out, err = query("SELECT id FROM movies; -- all")
 
     assert code == 0
     assert len(out.splitlines()) == SHOWN_ROWS + 4
@@ -145,6 +145,12 @@ def test_csv_of_no_rows_is_its_head_and_json_of_none_is_nothing(query: Command) 
     assert query("SELECT id, name FROM people", "--json") == (0, "", "")
 
 
+def test_csv_quotes_every_end_of_a_line(query: Command) -> None:
+    code, out, err = query("SELECT 'a' || chr(13) || 'b' AS a, 1 AS b, chr(10) AS c", "--csv")
+
+    assert (code, out, err) == (0, 'a,b,c\n"a\rb",1,"\n"\n', "")
+
+
 def test_parquet_is_written_and_its_rows_are_counted(query: Command, tmp_path: Path) -> None:
     path = tmp_path / "films.parquet"
 
@@ -163,10 +169,18 @@ def test_sql_comes_from_standard_input_too(query: Command, monkeypatch: pytest.M
     assert query("-", "--csv") == (0, "a,b\n1,2\n", "")
 
 
+def test_sql_that_is_no_text_is_one_line(query: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "tmdb-assets: the SQL is not UTF-8 at its byte 9: write it in UTF-8\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"SELECT '\xff'"), "utf-8"))
+
+    assert query("-") == (2, "", message)
+    assert query(os.fsdecode(b"SELECT '\xff'")) == (2, "", message)
+
+
 BAD = {
     "SELCT 1": 'tmdb-assets: Parser Error: syntax error at or near "SELCT"\n',
     "DROP VIEW movies": (
-        "tmdb-assets: DROP is not allowed: ask with SELECT, FROM, DESCRIBE or SUMMARIZE\n"
+        "tmdb-assets: DROP is not allowed: ask with SELECT, FROM, PIVOT, DESCRIBE or SUMMARIZE\n"
     ),
     "SELECT 1; SELECT 2": "tmdb-assets: 2 statements instead of one: ask one SELECT\n",
 }
@@ -197,11 +211,11 @@ def test_before_there_are_tables_it_says_what_makes_some(tmdb_assets: Command) -
 
 
 @contextmanager
-def started(data_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(data_dir: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run `query` in a process that is gone at the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "tmdb_assets.cli", "query", *arguments],
-        env={**os.environ, "TMDB_DATA_DIR": str(data_dir)},
+        env={**os.environ, "TMDB_DATA_DIR": str(data_dir), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -223,11 +237,13 @@ def test_it_ends_without_a_word_when_nobody_reads_on(data_dir: Path, option: str
         assert (process.wait(HANG_SECONDS), process.stderr.read()) == (0, "")
 
 
+ENDLESS = "SELECT count(*) FROM range(100000000000) WHERE hash(range) % 3 = 1"
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc to see DuckDB come")
 @pytest.mark.parametrize("later_seconds", [0.0, 0.3, 0.4, 0.5, 0.6])
 def test_a_query_that_takes_for_ever_ends_with_ctrl_c(data_dir: Path, later_seconds: float) -> None:
-    endless = "SELECT count(*) FROM range(100000000000) WHERE hash(range) % 3 = 1"
-    with started(data_dir, f"SELECT 1 UNION ALL ({endless})", "--csv") as process:
+    with started(data_dir, f"SELECT 1 UNION ALL ({ENDLESS})", "--csv") as process:
         # before the command comes to it Python ends, too, but with a traceback
         maps = Path(f"/proc/{process.pid}/maps")
         while "_duckdb" not in maps.read_text():
@@ -238,6 +254,37 @@ def test_a_query_that_takes_for_ever_ends_with_ctrl_c(data_dir: Path, later_seco
         _, err = process.communicate(timeout=HANG_SECONDS)
 
     assert (process.returncode, err.splitlines()[-1]) == (1, "stopped")
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Has what a child process is started with hear SIGHUP, though the tests may run in nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("sql", ["SELECT random() FROM range(100000000000)", ENDLESS])
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [([signal.SIGTERM] * 2, 143), ([signal.SIGHUP, signal.SIGTERM], 129), ([signal.SIGINT], 1)],
+)
+def test_a_file_that_takes_for_ever_leaves_nothing_when_it_is_stopped(
+    data_dir: Path, tmp_path: Path, sql: str, signals: list[int], code: int
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    options = (sql, "--parquet", str(tmp_path / "a.parquet"))
+    with started(data_dir, *options, TMPDIR=str(temporary)) as process:
+        least = int(sql != ENDLESS)  # of that no row is ever written
+        wait_until(lambda: any(one.stat().st_size >= least for one in tmp_path.glob(".*")), "rows")
+        for number in signals:
+            process.send_signal(number)
+        _, err = process.communicate(timeout=HANG_SECONDS)
+
+    assert (process.returncode, err.strip()) == (code, "stopped")
+    assert [*tmp_path.rglob("*")] == [temporary]
 
 
 def test_the_command_line_does_not_pay_for_duckdb() -> None:

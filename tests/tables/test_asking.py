@@ -1,5 +1,8 @@
 """SQL over the catalogue: one SELECT, nothing else, and errors of one line."""
 
+import os
+import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ SELECTS = {
     "VALUES (1), (2)": [(1,), (2,)],
     "SELECT column_name FROM (DESCRIBE movies) LIMIT 1": [("url",)],
     "SELECT current_setting('TimeZone')": [("UTC",)],
+    "PIVOT (FROM range(5)) ON range % 2 USING count(*)": [(3, 2)],
+    "WITH one AS (PIVOT range(5) ON range % 2 USING count(*)) FROM one;": [(3, 2)],
+    "SELECT 'é;' -- ;/*\n || 'b' -- */": [("é;b",)],
 }
 
 
@@ -52,6 +58,19 @@ def test_rows_are_counted_when_nobody_wants_them_all(data_dir: Path) -> None:
         assert answer.count() == 5000
 
 
+@pytest.mark.parametrize("end", [";", ";;", "; -- all; of them", "; /* ; */ ;\n-- é", " -- ;"])
+def test_what_stands_behind_a_select_is_no_part_of_it(
+    data_dir: Path, tmp_path: Path, end: str
+) -> None:
+    for sql in ("SELECT '☃;' FROM range(2000)", "PIVOT range(2000) ON range % 2 GROUP BY range"):
+        with answering(data_dir, sql + end) as answer:
+            next(answer.rows)
+
+            assert answer.count() == 2000
+
+        assert write_answer(data_dir, sql + end, tmp_path / "a.parquet") == 2000
+
+
 REFUSED = {
     "": "0 statements instead of one",
     "-- nothing": "0 statements instead of one",
@@ -64,6 +83,11 @@ REFUSED = {
     "PRAGMA database_list": "PRAGMA is not allowed",
     "CREATE TEMP TABLE a AS SELECT 1": "CREATE is not allowed",
     "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'": "EXPLAIN is not allowed",
+    "CREATE TEMP TABLE a AS PIVOT movies ON id": "a PIVOT within another statement is not allowed",
+    "COPY (PIVOT movies ON id) TO 'x.csv'": "a PIVOT within another statement is not allowed: ask",
+    "EXPLAIN PIVOT movies ON id": "a PIVOT within another statement is not allowed",
+    "PIVOT films ON id": "Catalog Error: Table with name films does not exist!",
+    "SELECT 'é\udcff'": "the SQL is not UTF-8 at its byte 11: write it in UTF-8",
     "SELCT 1": 'Parser Error: syntax error at or near "SELCT"',
     "SELECT titel FROM movies": 'Binder Error: .*"titel" not found.* Candidate bindings: "title"',
     "FROM films": "Catalog Error: Table with name films does not exist!",
@@ -128,17 +152,83 @@ def test_a_file_that_is_there_is_replaced_only_by_a_whole_one(
 
 
 def test_a_folder_that_is_not_there_is_named(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="IO Error: Cannot open file"):
+    with pytest.raises(QueryError, match=r"cannot write '.*': No such file or directory: name a"):
         write_answer(data_dir, "SELECT 1", tmp_path / "nowhere" / "a.parquet")
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "a.parquet").mkdir()
 
-    with pytest.raises(QueryError, match=r"cannot write '.*a\.parquet': Is a directory"):
+    with pytest.raises(QueryError, match=r"cannot write '.*a\.parquet': it is no regular file"):
         write_answer(data_dir, "SELECT 1", tmp_path / "a.parquet")
 
     assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_folder_that_duckdb_cannot_name_is_named(data_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+
+    with pytest.raises(QueryError, match=r"cannot write .* the path of its folder in UTF-8"):
+        write_answer(data_dir, "SELECT 1", folder / "a.parquet")
+
+
+def test_a_pipe_and_a_device_stay_before_anything_is_asked(data_dir: Path, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+
+    for path in (pipe, link, Path("/dev/null")):
+        with pytest.raises(QueryError, match=f"cannot write '{path}': it is no regular file: "):
+            write_answer(data_dir, "no SQL", path)
+
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert {one.name for one in tmp_path.iterdir()} == {"pipe", "link"}
+
+
+def test_a_link_stays_and_the_file_it_leads_to_is_replaced(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    path, link = tmp_path / "there" / "a.parquet", tmp_path / "link"
+    link.symlink_to(path)
+
+    write_answer(data_dir, "SELECT 1", link)
+
+    assert link.is_symlink()
+    assert path.read_bytes()[:4] == b"PAR1"
+
+
+def test_sums_of_whole_numbers_are_exact_in_a_file(data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    sql = """
+        SELECT 711568741124541528::HUGEINT AS "it""s", 2 AS a, 3::UHUGEINT AS a,
+            [{'HUGEINT': 1::HUGEINT, 'of HUGEINT,': 'HUGEINT'::ENUM('HUGEINT', ',')}] AS nested
+        FROM range(3) ORDER BY range DESC
+    """
+
+    assert write_answer(data_dir, sql, path) == 3
+
+    read = duckdb.execute("FROM read_parquet(?)", [str(path)])
+    assert [str(column[1]) for column in read.description or ()] == [
+        "DECIMAL(38,0)",
+        "INTEGER",
+        "DECIMAL(38,0)",
+        'STRUCT(HUGEINT DECIMAL(38,0), "of HUGEINT," VARCHAR)[]',
+    ]
+    nested = [{"HUGEINT": Decimal(1), "of HUGEINT,": "HUGEINT"}]
+    assert read.fetchall() == [(Decimal(711568741124541528), 2, Decimal(3), nested)] * 3
+
+
+@pytest.mark.parametrize("value", ["x", "[x]"])
+def test_a_number_too_long_for_a_file_is_named(data_dir: Path, tmp_path: Path, value: str) -> None:
+    path = tmp_path / "a.parquet"
+    sql = f"SELECT {value} FROM (SELECT ('1' || repeat('0', 38))::HUGEINT AS x)"  # noqa: S608
+
+    with pytest.raises(
+        QueryError, match=r"10+.* 38 digits of whole numbers: cast what is longer to VARCHAR"
+    ):
+        write_answer(data_dir, sql, path)
+
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_only_a_select_becomes_a_file(data_dir: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,20 @@ def test_a_statement_is_interrupted_when_somebody_stops_us() -> None:
 
     with in_time(30), connected() as connection, pytest.raises(Stop):
         run_watched(connection, endless, Dying(0).beat)
+
+
+def test_a_signal_while_duckdb_works_is_an_interrupt_and_no_error() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3, 5.0)
+    try:
+        with pytest.raises(KeyboardInterrupt), connected() as connection:
+            connection.execute("SELECT count(*) FROM range(100000000000) WHERE hash(range) % 3 = 1")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 NEWER = {"format": 99, "schema": 99}

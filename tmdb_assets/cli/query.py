@@ -4,11 +4,13 @@ import csv
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,18 +71,61 @@ def query(sql: str, *, as_csv: bool, as_json: bool, parquet: Path | None) -> Non
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("take one of --csv, --json and --parquet")
     data_dir = from_environment(os.environ).data_dir
-    text = sys.stdin.read() if sql == "-" else sql
-    if parquet is not None:
-        rows = asking.write_answer(data_dir, text, parquet)
-        show.err.print(f"{rows:,} rows in {parquet}", markup=False)
-        return
-    with asking.answering(data_dir, text) as answer, _quiet_if_nobody_reads():
-        if as_csv:
-            _print_csv(answer)
-        elif as_json:
-            _print_json(answer)
-        else:
-            _print_table(answer)
+    with _stoppable():
+        text = _read() if sql == "-" else sql
+        if parquet is not None:
+            rows = asking.write_answer(data_dir, text, parquet)
+            show.err.print(f"{rows:,} rows in {parquet}", markup=False)
+            return
+        with asking.answering(data_dir, text) as answer, _quiet_if_nobody_reads():
+            _print(answer, as_csv=as_csv, as_json=as_json)
+
+
+def _read() -> str:
+    """Return standard input; bytes that are no text come as they do in arguments."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+    return sys.stdin.read()
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end the block like Ctrl-C, and the process with 128 and the signal.
+
+    What comes after the first is ignored, so that it disturbs no clearing up: a terminal that is
+    closed and systemd send two.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    # one that is ignored, as with nohup, stays so
+    both = (signal.SIGTERM, signal.SIGHUP)
+    signals = [one for one in both if signal.getsignal(one) is not signal.SIG_IGN]
+    before = [signal.signal(one, interrupt) for one in signals]
+    try:
+        yield
+    except BaseException:  # DuckDB may make another error of an interrupt
+        if not came:
+            raise
+        with suppress(OSError):  # the terminal may be gone
+            click.echo("stopped", err=True)
+        raise SystemExit(128 + came[0]) from None
+    finally:
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
+
+
+def _print(answer: "Answer", *, as_csv: bool, as_json: bool) -> None:
+    if as_csv:
+        _print_csv(answer)
+    elif as_json:
+        _print_json(answer)
+    else:
+        _print_table(answer)
 
 
 @contextmanager
@@ -96,10 +141,18 @@ def _quiet_if_nobody_reads() -> Iterator[None]:
 
 
 def _print_csv(answer: "Answer") -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    # before Python 3.13 only letters of the line's end are quoted; so that has both
+    writer = csv.writer(_Lines(), lineterminator="\r\n")
     writer.writerow(answer.names)
     for row in answer.rows:
         writer.writerow([_cell(value) for value in row])
+
+
+class _Lines:
+    """Standard output for rows that end with both letters of a line's end: prints the second."""
+
+    def write(self, row: str) -> None:
+        sys.stdout.write(row.removesuffix("\r\n") + "\n")
 
 
 def _print_json(answer: "Answer") -> None:

@@ -4,11 +4,17 @@ DuckDB itself refuses files outside the tables, the network, extensions and sett
 the folder of tables it would not refuse: so nothing but a SELECT is let through.
 """
 
+import errno
+import os
+import re
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 from tmdb_assets.errors import QueryError
@@ -20,6 +26,12 @@ from tmdb_assets.tables.parquet import glob_of, quoted
 _MEMORY = "1GB"
 _ROWS_AT_ONCE = 1000
 _HINTS = ("Did you mean", "Candidate bindings")
+_ALLOWED = "ask with SELECT, FROM, PIVOT, DESCRIBE or SUMMARIZE"
+_TOO_LONG = "Parquet holds 38 digits of whole numbers: cast what is longer to VARCHAR or DOUBLE"
+_REMEDY = "name a file in a folder that is there and can be written"
+_EXACT = "DECIMAL(38,0)"
+_HUGE = re.compile(r"""(?P<quoted>"[^"]*"|'[^']*')|\bU?HUGEINT(?=[\[),]|$)""")
+"""In names of types, what Parquet gets as DOUBLE; names of fields are quoted or before a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +56,9 @@ class Answer:
             QueryError: as taking rows.
             KeyboardInterrupt: Ctrl-C.
         """
+        sql = f"SELECT count(*) FROM (\n{self._select}\n)"  # noqa: S608
         with _failing():
-            self._connection.execute(f"SELECT count(*) FROM (\n{self._select}\n)")  # noqa: S608
-            return int(self._connection.fetchall()[0][0])
+            return int(self._connection.execute(sql).fetchall()[0][0])
 
 
 @contextmanager
@@ -77,25 +89,53 @@ def write_answer(data_dir: Path, sql: str, path: Path) -> int:
         StoreError: as `answering`.
         KeyboardInterrupt: Ctrl-C.
     """
-    temporary = temporary_in(path.absolute().parent)
-    with _opened(data_dir, temporary) as connection:
-        select = _only_select(connection, sql)
+    # a connection is closed before the file goes that it writes
+    with _replacing(path) as temporary, _opened(data_dir, temporary) as connection:
+        exact = _exact(connection, select := _only_select(connection, sql))
+        options = "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
         try:
             with _failing():
-                connection.execute(
-                    f"COPY (\n{select}\n) TO {quoted(temporary)} "
-                    "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
-                )
-                count = int(connection.fetchall()[0][0])
-            sync_file(temporary)
-            temporary.replace(path)
-        except OSError as error:
-            remove(temporary)
-            raise QueryError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-        except BaseException:
-            remove(temporary)
-            raise
-    return count
+                connection.execute(f"COPY (\n{exact}\n) TO {quoted(temporary)} {options}")
+                return int(connection.fetchall()[0][0])
+        except QueryError as error:
+            if exact == select or _EXACT not in str(error):
+                raise
+            raise QueryError(f"{error}: {_TOO_LONG}") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Have a file written that takes the place of `path` when the block ends without an error.
+
+    Yields its path; it is there and empty: what cannot be written is told before anything is asked.
+    Where `path` is a symbolic link, the file it leads to is replaced.
+
+    Raises:
+        QueryError: it cannot be written, or is there and no file.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = temporary_in(target.parent)
+    try:
+        _check(target)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        yield temporary
+        sync_file(temporary)
+        temporary.replace(target)
+    except OSError as error:
+        why = f"{error.strerror or error}: {_REMEDY}"
+        raise QueryError(f"cannot write {str(path)!r}: {why}") from error
+    finally:
+        remove(temporary)
+
+
+def _check(target: Path) -> None:
+    """Raise an OSError if no file can take this place."""
+    try:
+        str(target.parent).encode()
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "DuckDB wants the path of its folder in UTF-8") from None
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 @contextmanager
@@ -128,19 +168,94 @@ def _opened(data_dir: Path, *outputs: Path) -> Iterator[duckdb.DuckDBPyConnectio
             "lock_configuration = true",
         ):
             connection.execute(f"SET {setting}")
-        yield connection
+        with _interruptible(connection):
+            yield connection
+
+
+@contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have signals that are handled stop what runs on the connection, in the main thread.
+
+    DuckDB looks for them too, but then may wait for the thread that is at the query.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        connection.interrupt()
+        before[signal.Signals(number)](number, frame)
+
+    try:
+        for number in before:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """Return the text of the one SELECT that this SQL is."""
+    """Return the one SELECT that this SQL is, so that it can stand between parentheses."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        place = len(sql[: error.start].encode()) + 1
+        raise QueryError(f"the SQL is not UTF-8 at its byte {place}: write it in UTF-8") from None
     with _failing():
         statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements instead of one: ask one SELECT")
-    if statements[0].type != duckdb.StatementType.SELECT:
-        kind = statements[0].type.name
-        raise QueryError(f"{kind} is not allowed: ask with SELECT, FROM, DESCRIBE or SUMMARIZE")
-    return statements[0].query.strip().removesuffix(";")
+    kind, text = statements[0].type, _without_end(statements[0].query)
+    if kind == duckdb.StatementType.MULTI:
+        return _pivoted(connection, text)
+    if kind != duckdb.StatementType.SELECT:
+        raise QueryError(f"{kind.name} is not allowed: {_ALLOWED}")
+    return text
+
+
+def _without_end(statement: str) -> str:
+    """Return a statement without the semicolons and the comments behind it."""
+    data, end = statement.encode(), None
+    for offset, kind in reversed(duckdb.tokenize(statement)):  # offsets are of bytes
+        if data[offset : offset + 1] == b";":
+            end = offset
+        elif kind != duckdb.token_type.comment:
+            break
+    return data[:end].decode().strip()
+
+
+def _pivoted(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Return a SELECT of what a PIVOT over values not named gives; it is worked out here.
+
+    DuckDB makes several statements of one with it, be it a COPY; after FROM nothing but reads.
+    """
+    between = f"FROM (\n{text}\n)"
+    try:
+        connection.extract_statements(between)
+    except duckdb.ParserException:
+        raise QueryError(f"a PIVOT within another statement is not allowed: {_ALLOWED}") from None
+    with _failing():
+        connection.execute(f"CREATE TEMP TABLE pivoted AS {between}")
+    return "FROM temp.pivoted"
+
+
+def _exact(connection: duckdb.DuckDBPyConnection, select: str) -> str:
+    """Return a SELECT of the same, in types that Parquet has: a HUGEINT, as of sum, as decimal."""
+    with _failing():
+        description = connection.execute(f"FROM (\n{select}\n) LIMIT 0").description or ()
+    kinds = [str(column[1]) for column in description]
+    held = [_HUGE.sub(lambda found: found["quoted"] or _EXACT, kind) for kind in kinds]
+    if held == kinds:
+        return select
+    places = [f"c{place}" for place in range(len(kinds))]  # names may be there twice
+    labels = [column[0].replace('"', '""') for column in description]
+    columns = ", ".join(
+        f'{place if new == kind else f"CAST({place} AS {new})"} AS "{label}"'
+        for place, kind, new, label in zip(places, kinds, held, labels, strict=True)
+    )
+    return f"SELECT {columns} FROM (\n{select}\n) AS answer({', '.join(places)})"  # noqa: S608
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:

@@ -37,6 +37,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_out_of_reach(name: str, origins: Sequence[str]) -> bool:
+    """Say whether a list is the stand-in's where none may be asked."""
+    return name.endswith(STAND_IN_SUFFIX) and not any(map(is_loopback, origins))
+
+
 def list_name(path: Path, origins: Sequence[str], chosen: str | None = None) -> str:
     """Return the name of the list in a file.
 

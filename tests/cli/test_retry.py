@@ -137,6 +137,15 @@ def test_all_lists_are_gone_through_with_a_line_of_json_each(tmdb_assets: Comman
     assert all(one["complete"] == one["batches"] == 1 for one in told)
 
 
+def test_lists_of_the_stand_in_are_passed_over_where_tmdb_is_asked(tmdb_assets: Command) -> None:
+    complete("movies")
+
+    code, out, err = tmdb_assets("retry", TMDB_READ_ACCESS_TOKEN=f"eyJ{'0' * 40}")
+
+    assert (code, out) == (0, "")
+    assert err == "list movies-stand-in: skipped: it is one of the stand-in\n"
+
+
 def test_outside_a_project_the_error_says_where_to_start(tmdb_assets: Command) -> None:
     complete("movies")
     Path("dagster.yaml").unlink()

@@ -200,7 +200,7 @@ def test_failed_and_pending_batches_are_unfinished_and_complete_ones_are_not(
     fetch(project.data_dir, MOVIES[1])
     spoil(project, MOVIES[1])
 
-    assert unfinished(project.instance, project.data_dir) == [*MOVIES[1:]]
+    assert unfinished(project.instance, project.tmdb.settings()) == [*MOVIES[1:]]
 
 
 @pytest.mark.parametrize("status", ACTIVE)
@@ -211,17 +211,26 @@ def test_a_batch_with_an_active_run_is_left_to_it(
     add_run(project.instance, MOVIES[0], status)
     add_run(project.instance, MOVIES[1], FAILURE)
 
-    assert unfinished(project.instance, project.data_dir) == [MOVIES[1]]
+    assert unfinished(project.instance, project.tmdb.settings()) == [MOVIES[1]]
+
+
+def test_batches_of_the_stand_in_are_left_out_where_it_may_not_be_asked(project: Project) -> None:
+    project.add(150)
+    elsewhere = project.with_(
+        TMDB_ALLOWED_ORIGINS="https://api.themoviedb.org", TMDB_REQUESTS_PER_SECOND="50"
+    ).settings()
+
+    assert unfinished(project.instance, elsewhere) == []
 
 
 def test_no_more_is_unfinished_than_there_is_room_for(project: Project) -> None:
     project.add(250)
     fill(project, QUEUED_AT_MOST - 2)
-    first = unfinished(project.instance, project.data_dir)
+    first = unfinished(project.instance, project.tmdb.settings())
     fill(project, 2)
 
     assert first == [*MOVIES[:2]]
-    assert unfinished(project.instance, project.data_dir) == []
+    assert unfinished(project.instance, project.tmdb.settings()) == []
 
 
 @pytest.mark.parametrize("key", ["ghost", "ghost-0001", "movies-stand-in-0009"])
@@ -229,7 +238,7 @@ def test_a_partition_that_somebody_made_by_hand_is_none_of_ours(project: Project
     project.add(100)
     project.instance.add_dynamic_partitions("tmdb_batches", [key])
 
-    assert unfinished(project.instance, project.data_dir) == [MOVIES[0]]
+    assert unfinished(project.instance, project.tmdb.settings()) == [MOVIES[0]]
 
 
 @pytest.mark.parametrize("key", ["../../x-0001", "a\0b-0001"])
@@ -237,7 +246,7 @@ def test_a_partition_of_a_hostile_name_does_not_stop_the_others(project: Project
     project.add(100)
     project.instance.add_dynamic_partitions("tmdb_batches", [key])
 
-    assert unfinished(project.instance, project.data_dir) == [MOVIES[0]]
+    assert unfinished(project.instance, project.tmdb.settings()) == [MOVIES[0]]
 
 
 # --- one at a time ------------------------------------------------------------------------------

@@ -30,12 +30,11 @@ from tmdb_assets.cli.names import name_argument
 from tmdb_assets.cli.progress import Progress, bar_or_lines
 from tmdb_assets.errors import BatchError, ConfigurationError
 from tmdb_assets.limiter.opening import open_door
-from tmdb_assets.list_name import STAND_IN_SUFFIX
+from tmdb_assets.list_name import is_out_of_reach
 from tmdb_assets.model import Settings
 from tmdb_assets.plans import Added
 from tmdb_assets.settings import from_environment, require_credential
 from tmdb_assets.survey import Standing, Survey
-from tmdb_assets.urls import is_loopback
 
 _LOOK_SECONDS = 0.5
 """Time between two looks at files and runs."""
@@ -91,6 +90,9 @@ def retry(name: str | None, *, as_json: bool) -> None:
         show.err.print(show.no_lists(settings), markup=False)
     code = 0
     for one in names:
+        if is_out_of_reach(one, settings.origins):
+            show.err.print(f"list {one}: skipped: it is one of the stand-in", markup=False)
+            continue
         try:
             code = max(code, finish(one, settings, as_json=as_json))
         except BatchError as error:  # the others are none the worse for it
@@ -106,8 +108,7 @@ def _check_that_it_may_be_asked(name: str | None) -> None:
         ConfigurationError: the list is one, and there is neither a stand-in nor a token.
     """
     settings = from_environment(os.environ)
-    may_ask = settings.credential is not None or any(map(is_loopback, settings.origins))
-    if name and name.endswith(STAND_IN_SUFFIX) and not may_ask:
+    if name and is_out_of_reach(name, settings.origins) and settings.credential is None:
         words = f"{show.asking(name, settings)} retry {name}"
         raise ConfigurationError(f"list {name!r} is one of the stand-in: {words}")
 

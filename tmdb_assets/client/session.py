@@ -83,6 +83,7 @@ class Client:
         }
         adapter = PacedAdapter(self._wire, pool_size=settings.threads)
         self._session = requests.Session()
+        self._is_closed = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
         self._environment: dict[str, dict[str, Any]] = {
@@ -144,6 +145,7 @@ class Client:
 
     def close(self) -> None:
         """Cut off what is in flight and close all connections; attempts under way end in faults."""
+        self._is_closed = True
         self._watchdog.close()
         self._session.close()
 
@@ -170,6 +172,9 @@ class Client:
             self._wire.step_out()
             if self._wire.journey.flight is not None:
                 self._watchdog.forget(self._wire.journey.flight)
+            if self._is_closed:
+                # who was under way may have opened a pool since then
+                self._session.close()
         response.raw.release_conn()
         answered = {name.lower(): value for name, value in response.headers.items()}
         return response.status_code, answered, body

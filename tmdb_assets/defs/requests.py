@@ -16,6 +16,8 @@ from tmdb_assets.defs.partitions import batches_partitions
 from tmdb_assets.defs.reaper import ACTIVE, PARTITION_TAG
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.files import exclusive, is_held, within
+from tmdb_assets.list_name import is_out_of_reach
+from tmdb_assets.model import Settings
 from tmdb_assets.receipt import is_settled
 
 QUEUED_AT_MOST = 200
@@ -106,22 +108,27 @@ def unregistered(
     return [one for one in wanted if one not in registered]
 
 
-def unfinished(instance: dg.DagsterInstance, data_dir: Path) -> list[str]:
-    """Return partitions with failed or pending URLs that nobody works on, as many as have room."""
+def unfinished(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Return partitions with failed or pending URLs that nobody works on, as many as have room.
+
+    Those of the stand-in's lists are left out where no stand-in may be asked.
+    """
     registered = instance.get_dynamic_partitions(batches_partitions.name or "")
     busy = {
         run.tags.get(PARTITION_TAG)
         for run in instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE))
     }
-    return list(islice(_idle(data_dir, registered, busy), room_for_runs(instance)))
+    return list(islice(_idle(settings, registered, busy), room_for_runs(instance)))
 
 
-def _idle(data_dir: Path, keys: Iterable[str], busy: set[str | None]) -> Iterator[str]:
+def _idle(settings: Settings, keys: Iterable[str], busy: set[str | None]) -> Iterator[str]:
     for key in keys:
         # a partition that somebody made by hand is no batch, or cannot even be one
         with suppress(BatchError, StoreError):
-            is_batch = key not in busy and batches.batch_file(data_dir, key).is_file()
-            if is_batch and not is_settled(data_dir, key):
+            if key in busy or is_out_of_reach(batches.list_of(key), settings.origins):
+                continue
+            is_batch = batches.batch_file(settings.data_dir, key).is_file()
+            if is_batch and not is_settled(settings.data_dir, key):
                 yield key
 
 

@@ -21,7 +21,7 @@ def unfinished_batches(
 ) -> dg.SkipReason | list[dg.RunRequest]:
     """Request a run for every batch that has something left to do."""
     moment = context.scheduled_execution_time.isoformat()
-    keys = unfinished(context.instance, tmdb.settings().data_dir)
+    keys = unfinished(context.instance, tmdb.settings())
     if not keys:
         return dg.SkipReason("every batch is complete, or has a run already")
     return [dg.RunRequest(run_key=f"{key} {moment}", partition_key=key) for key in keys]

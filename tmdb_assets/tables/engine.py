@@ -41,9 +41,17 @@ __all__ = ["closing", "duckdb", "undisturbed"]
 
 @contextmanager
 def closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Close a connection at the end of the block, and end what still runs on it."""
+    """Close a connection at the end of the block, and end what still runs on it.
+
+    Raises:
+        KeyboardInterrupt: a signal came whose handler raised something, and a query ran.
+    """
     try:
         yield connection
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of whatever a handler raises
+            raise KeyboardInterrupt from None
+        raise
     finally:
         connection.interrupt()
         connection.close()

@@ -156,13 +156,9 @@ def connected() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def stored() -> Iterator[None]:
-    """Turn what DuckDB says in the block into a `StoreError`, and a signal into an interrupt."""
+    """Turn what DuckDB says in the block into a `StoreError`."""
     try:
         yield
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # by the exception that a handler raised
-            raise KeyboardInterrupt from None
-        raise
     except duckdb.Error as error:
         raise StoreError(
             f"DuckDB cannot make tables: {first_line(error)}: {_remedy(error)}"

@@ -63,7 +63,8 @@ def ways(place: Place) -> Ways:
     dev, project = place.dev, place.project
     before = len(place.stand_in.arrivals())
     nightly = place.add("nightly", 1001, 60)
-    evaluated = dev.evaluate_schedule()
+    # other tests leave unfinished batches, too
+    evaluated = [one for one in dev.evaluate_schedule() if any(key in str(one) for key in nightly)]
     again, *movies = place.add("movies", 1, 504)
     late = place.add("late", 2001, 60)
     dev.backfill(movies[:2])
@@ -246,7 +247,6 @@ def test_a_click_on_a_batch_that_a_command_downloads_does_not_end_the_command(
 def test_a_command_with_another_cap_than_dagster_has_is_told_so_and_sends_nothing(
     place: Place,
 ) -> None:
-    before = len(place.stand_in.arrivals())
     slower = {**place.project.environment, "TMDB_REQUESTS_PER_SECOND": "10"}
     command = subprocess.run(
         [*COMMAND, "run", place.write("slower.txt", 8001, 20)],
@@ -262,7 +262,9 @@ def test_a_command_with_another_cap_than_dagster_has_is_told_so_and_sends_nothin
     assert "TMDB_REQUESTS_PER_SECOND=10, but the Dagster that runs it was started with 50" in (
         " ".join(command.stderr.split())
     )
-    assert len(place.stand_in.arrivals()) == before
+    assert not {f"/3/movie/{number}" for number in range(8001, 8021)} & set(
+        asked_since(place.stand_in.arrivals(), 0)
+    )
 
 
 def says_why(place: Place, run: str, words: str) -> bool:

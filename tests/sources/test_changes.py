@@ -1,8 +1,5 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +12,7 @@ import pytest
 
 from tests.client.servers import Link, RawServer, answer
 from tests.patience import HANG_SECONDS
+from tests.sources.child_changes import days_ago, started_changes
 from tmdb_assets import retry
 from tmdb_assets.errors import (
     BatchError,
@@ -328,29 +326,13 @@ def test_what_is_killed_leaves_no_half_list(
     settings: Settings, path: Path, server: StandIn, number: int, code: int
 ) -> None:
     server.change({"latency_seconds": 0.2})
-    command = "from tmdb_assets.cli.sources import changes; changes()"
-    variables = {
-        "TMDB_ALLOWED_ORIGINS": server.origin,
-        "TMDB_DATA_DIR": str(settings.data_dir),
-        "TMDB_LIMITER": settings.limiter,
-        "TMDB_THREADS": "2",
-    }
-    since = (datetime.now(UTC) - timedelta(days=9)).date().isoformat()
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "--since", since, "--new", "--output", str(path)],
-        env={**os.environ, **variables},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with started_changes(settings, path, days_ago(9)) as process:
         deadline = time.monotonic() + 30
         while len(server.arrivals()) < 5:
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         process.send_signal(number)
         assert process.wait(HANG_SECONDS) == code
-    finally:
-        process.kill()
-        process.wait()
 
     assert len(server.arrivals()) < 30
     assert not path.exists()

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +12,7 @@ import pytest
 
 from tests.client.servers import Link, RawServer, answer
 from tests.patience import HANG_SECONDS, wait_until
+from tests.sources.child_changes import days_ago, started_changes
 from tmdb_assets.errors import DownloadStoppedError, StoreError
 from tmdb_assets.model import Settings
 from tmdb_assets.sources.changes import LONGEST_DAYS, ChangesReport, Since, make_list
@@ -202,28 +201,12 @@ def test_a_kill_costs_the_days_that_were_under_way_and_no_more(
     settings: Settings, path: Path, server: StandIn
 ) -> None:
     server.change({"latency_seconds": 0.05})
-    command = "from tmdb_assets.cli.sources import changes; changes()"
-    variables = {
-        "TMDB_ALLOWED_ORIGINS": server.origin,
-        "TMDB_DATA_DIR": str(settings.data_dir),
-        "TMDB_LIMITER": settings.limiter,
-        "TMDB_THREADS": "2",
-    }
-    since = (datetime.now(UTC) - timedelta(days=12)).date().isoformat()
-    arguments = ("--since", since, "--kind", "tv", "--new", "--output", str(path))
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, *arguments],
-        env={**os.environ, **variables},
-        stderr=subprocess.DEVNULL,
-    )
+    since = days_ago(12)
     folder = settings.data_dir / "changes"
-    try:
+    with started_changes(settings, path, since, "--kind", "tv") as process:
         wait_until(lambda: len(list(folder.glob("tv-*.json"))) >= 3, "three days are kept", 0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait(HANG_SECONDS) == -signal.SIGKILL
-    finally:
-        process.kill()
-        process.wait()
     days = {file.stem.removeprefix("tv-") for file in folder.glob("tv-*.json")}
     server.reset()
 

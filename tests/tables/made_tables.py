@@ -74,6 +74,12 @@ def rows(data_dir: Path, table: str, columns: str = "*", batch: str = "films-000
         return connection.execute(sql).fetchall()
 
 
+def ask(path: Path, sql: str) -> list[Any]:
+    """Return what a query of the catalogue at this path gives."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
 def files(data_dir: Path, batch: str = "films-0001") -> dict[str, bytes]:
     """Return what is in the folder of a batch's tables."""
     folder = tables_folder(data_dir, batch)

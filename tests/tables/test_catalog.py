@@ -3,12 +3,11 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from tests.tables.made_tables import NOON, download, made, movie, store
+from tests.tables.made_tables import NOON, ask, download, made, movie, store
 from tmdb_assets.errors import BatchBusyError, StoreError
 from tmdb_assets.files import exclusive
 from tmdb_assets.tables.catalog import (
@@ -27,11 +26,6 @@ from tmdb_assets.tables.schema import TABLES, documented
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-def ask(path: Path, sql: str) -> list[Any]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def about(path: Path) -> dict[str, str]:

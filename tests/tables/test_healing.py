@@ -3,13 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from tests.environment import no_file_larger_than
-from tests.tables.made_tables import NOON, download, files, made, movie, rows, store
+from tests.tables.made_tables import NOON, ask, download, files, made, movie, rows, store
 from tmdb_assets.errors import StoreError
 from tmdb_assets.settings import from_environment
 from tmdb_assets.tables.catalog import catalog_path, current_catalog, refresh_catalog
@@ -20,11 +19,6 @@ from tmdb_assets.tables.record import tables_folder
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-def ask(path: Path, sql: str) -> list[Any]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 @pytest.mark.parametrize("size", [20_000, 150_000, 300_000])

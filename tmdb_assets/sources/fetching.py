@@ -16,6 +16,7 @@ from tmdb_assets.client.file_download import (
 from tmdb_assets.errors import UrlListError
 from tmdb_assets.files import exclusive, make_folder, remove, within
 from tmdb_assets.limiter.opening import open_door
+from tmdb_assets.list_name import STAND_IN_SUFFIX
 from tmdb_assets.model import Settings
 from tmdb_assets.retry import pause_seconds
 from tmdb_assets.urls import is_loopback
@@ -84,7 +85,7 @@ def fetched(
     folder = within(settings.data_dir, "exports")
     make_folder(folder)
     # what is made up must not be measured by what is TMDB's, nor the other way round
-    suffix = "-stand-in" if is_loopback(settings.origins[0]) else ""
+    suffix = STAND_IN_SUFFIX if is_loopback(settings.origins[0]) else ""
     with exclusive(folder / f".lock-{names[0]}{suffix}", _LOCK_WAIT_SECONDS):
         stems = {name: folder / f"{name}{suffix}" for name in names}
         try:

@@ -7,8 +7,10 @@ from difflib import get_close_matches
 import click
 
 from tmdb_assets import batches
+from tmdb_assets.cli import show
 from tmdb_assets.errors import BatchError
 from tmdb_assets.list_name import STAND_IN_SUFFIX
+from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
 
 
@@ -27,6 +29,14 @@ def _known(_ctx: click.Context, _param: click.Parameter, name: str | None) -> st
             f"there is no list {name[:100]!r} in {str(data_dir)!r}: did you mean {near!r}?"
         )
     return name
+
+
+def meant(name: str | None, settings: Settings) -> tuple[str, ...]:
+    """Return the list of that name, or all of them; say so on standard error if there is none."""
+    names = (name,) if name else batches.list_names(settings.data_dir)
+    if not names:
+        show.err.print(show.no_lists(settings), markup=False)
+    return names
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:

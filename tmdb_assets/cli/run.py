@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tmdb_assets import batches, open_files
+from tmdb_assets import open_files
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import (
     combine_option,
@@ -26,7 +26,7 @@ from tmdb_assets.cli.lists import (
     name_option,
     strict_option,
 )
-from tmdb_assets.cli.names import name_argument
+from tmdb_assets.cli.names import meant, name_argument
 from tmdb_assets.cli.progress import Progress, bar_or_lines
 from tmdb_assets.errors import BatchError, ConfigurationError
 from tmdb_assets.limiter.opening import open_door
@@ -85,11 +85,8 @@ def retry(name: str | None, *, as_json: bool) -> None:
     settings = checked_settings()
     if name:
         raise SystemExit(finish(name, settings, as_json=as_json))
-    names = batches.list_names(settings.data_dir)
-    if not names:
-        show.err.print(show.no_lists(settings), markup=False)
     code = 0
-    for one in names:
+    for one in meant(None, settings):
         if is_out_of_reach(one, settings.origins):
             show.err.print(f"list {one}: skipped: it is one of the stand-in", markup=False)
             continue

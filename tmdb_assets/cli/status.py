@@ -12,7 +12,7 @@ from rich.table import Table
 from tmdb_assets import ages, batches
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
-from tmdb_assets.cli.names import name_argument
+from tmdb_assets.cli.names import meant, name_argument
 from tmdb_assets.errors import BatchError, LimiterError, StoreError
 from tmdb_assets.limiter.cooldown import Pace
 from tmdb_assets.limiter.opening import open_store
@@ -136,10 +136,7 @@ def failed(name: str | None, *, as_json: bool) -> None:
       tmdb-assets retry movies
     """
     settings = from_environment(os.environ)
-    names = (name,) if name else batches.list_names(settings.data_dir)
-    if not names:
-        show.err.print(show.no_lists(settings), markup=False)
-    for one in names:
+    for one in meant(name, settings):
         for outcome in Survey(settings.data_dir, one).failures():
             if as_json:
                 show.print_json(

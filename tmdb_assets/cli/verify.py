@@ -9,7 +9,7 @@ import click
 from tmdb_assets import batches, verification
 from tmdb_assets.cli import show
 from tmdb_assets.cli.lists import json_option
-from tmdb_assets.cli.names import name_argument
+from tmdb_assets.cli.names import meant, name_argument
 from tmdb_assets.errors import BatchError, StoreError
 from tmdb_assets.model import Settings
 from tmdb_assets.settings import from_environment
@@ -62,10 +62,7 @@ def _repair(settings: Settings, batch: str) -> None:
 
 
 def _verified(settings: Settings, name: str | None) -> Iterator[Verified]:
-    names = (name,) if name else batches.list_names(settings.data_dir)
-    if not names:
-        show.err.print(show.no_lists(settings), markup=False)
-    for one in names:
+    for one in meant(name, settings):
         try:
             yield from verification.verify_list(settings.data_dir, one)
         except (BatchError, StoreError) as error:
